@@ -46,7 +46,7 @@ file(WRITE ${other_boost}/BoostConfigVersion.cmake
   "set(PACKAGE_VERSION 1.82.0)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\nset(PACKAGE_VERSION_EXACT FALSE)\n")
 execute_process(
   COMMAND ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${scratch}/refused -G ${generator}
-    -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_PREFIX_PATH=${prefix} -D Boost_DIR=${other_boost}
+    -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_MAKE_PROGRAM=${make} -D CMAKE_PREFIX_PATH=${prefix} -D Boost_DIR=${other_boost}
     -D CMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -D CMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF
   RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(status EQUAL 0 OR NOT output MATCHES "Boost[ \n]+1\\.81\\.0")
