@@ -35,7 +35,7 @@ class LAZYFX_API Shape {
   /// Row-major strides in elements.
   std::array<std::int64_t, max_rank> row_major_strides() const noexcept;
 
-  friend bool operator==(const Shape& a, const Shape& b) noexcept;
+  friend LAZYFX_API bool operator==(const Shape& a, const Shape& b) noexcept;
 
  private:
   std::array<std::int64_t, max_rank> dims_{};

@@ -1,6 +1,8 @@
 // Stability: stable.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,7 +23,8 @@ class LAZYFX_API Value {
   using Entries = std::vector<std::pair<std::string, Value>>;  // in insertion order, keys unique
 
   Value() noexcept = default;  ///< none
-  Value(bool v) noexcept : v_(v) {}                   // NOLINT(google-explicit-constructor): values are written as literals
+  template <std::same_as<bool> Bool>                  // a template, so that no pointer turns into true
+  Value(Bool v) noexcept : v_(v) {}                   // NOLINT(google-explicit-constructor): values are written as literals
   Value(std::int64_t v) noexcept : v_(v) {}           // NOLINT(google-explicit-constructor)
   Value(int v) noexcept : v_(std::int64_t{v}) {}      // NOLINT(google-explicit-constructor)
   Value(double v) noexcept : v_(v) {}                 // NOLINT(google-explicit-constructor)
