@@ -57,4 +57,5 @@ for preset in $presets; do
 done
 mv $tests.new $tests
 
-stage "test $presets" ctest --test-dir build/all --parallel "$jobs" --output-on-failure --no-tests=error "$@"
+echo "== test $presets, $(($(date +%s) - began)) s in all so far"
+exec ctest --test-dir build/all --parallel "$jobs" --output-on-failure --no-tests=error "$@"
