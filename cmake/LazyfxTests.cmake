@@ -28,7 +28,8 @@ function(lazyfx_test_program target source)
   add_executable(${target} ${source})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/test)
   target_link_libraries(${target} PRIVATE lazyfx::lazyfx Boost::unit_test_framework)
-  target_compile_definitions(${target} PRIVATE BOOST_TEST_DYN_LINK LAZYFX_TEST_DATA="${PROJECT_SOURCE_DIR}/test/data")
+  target_compile_definitions(${target} PRIVATE BOOST_TEST_DYN_LINK
+    LAZYFX_TEST_DATA="${PROJECT_SOURCE_DIR}/test/data" LAZYFX_TEST_MODELS="${PROJECT_SOURCE_DIR}/build/models")
   lazyfx_compiler_flags(${target})
   # Measured limits hold for what is shipped; an unoptimised or instrumented build may relax them.
   if(LAZYFX_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
