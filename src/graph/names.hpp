@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "lazyfx/graph/argument.hpp"
+#include "lazyfx/graph/opcode.hpp"
+
+namespace lazyfx::detail {
+
+bool is_identifier(std::string_view text) noexcept;
+/// Words of the language that code is rendered in (Python's keywords).
+bool is_keyword(std::string_view word) noexcept;
+/// Keywords and what a reader of the code takes for granted: Python's builtins, inf, nan, self and torch.fx's own.
+bool is_reserved(std::string_view word) noexcept;
+
+/// What a node is called when nobody says: onnx::BatchNormalization -> batch_normalization, __add__ -> add, layers.0 -> layers.0.
+std::string name_hint(Opcode op, std::string_view target);
+
+/// The names of one graph's nodes, after torch.fx's _Namespace: identifiers, unique, never reserved; "add", then "add_1", "add_2".
+/// Unlike there, the name of an erased or renamed node may be given again.
+class Names {
+ public:
+  /// Makes a name out of `candidate` and gives it to `id`.
+  std::string give(std::string_view candidate, NodeId id);
+  void release(const std::string& name) { owners_.erase(name); }
+  NodeId find(const std::string& name) const;
+  std::size_t size() const noexcept { return owners_.size(); }
+
+ private:
+  std::unordered_map<std::string, NodeId> owners_;
+  std::unordered_map<std::string, std::uint64_t> counts_;  // highest suffix given, per base; absent: 0
+};
+
+}  // namespace lazyfx::detail

@@ -1,0 +1,148 @@
+#include "graph/node_table.hpp"
+
+#include <utility>
+
+#include "lazyfx/error.hpp"
+
+namespace lazyfx {
+namespace detail {
+namespace {
+
+// What a long stretch of edits without a freeze may leave waiting before it is looked at.
+constexpr std::size_t retired_batch = 4096;
+
+Chunk* deep_copy(const Chunk* chunk, std::uint64_t epoch) {
+  if (!chunk) return nullptr;
+  if (chunk->kind == Owned::Kind::leaf) {
+    auto* copy = new Leaf(*static_cast<const Leaf*>(chunk));
+    copy->born = epoch;
+    for (auto& row : copy->rows) {
+      if (!row.body) continue;
+      row.body = new NodeBody(*row.body);
+      row.body->born = epoch;
+    }
+    return copy;
+  }
+  auto* copy = new Inner(*static_cast<const Inner*>(chunk));
+  copy->born = epoch;
+  for (Chunk*& child : copy->children) child = deep_copy(child, epoch);
+  return copy;
+}
+
+}  // namespace
+
+NodeTable::NodeTable() : history_(std::make_shared<History>()) {}
+
+NodeTable::NodeTable(const NodeTable& other) : history_(std::make_shared<History>()), now_(other.now_) {
+  now_.root = deep_copy(other.now_.root, epoch_);
+}
+
+NodeTable::~NodeTable() { history_->close(now_, std::exchange(retired_, nullptr)); }
+
+void NodeTable::retire(Owned* owned) noexcept {
+  owned->next_retired = std::exchange(retired_, owned);
+  if (++retired_count_ < retired_batch) return;
+  retired_count_ = 0;
+  history_->retire(std::exchange(retired_, nullptr));
+}
+
+/// Makes what is in `slot` the editor's own.
+template <class T>
+void NodeTable::own(T*& slot) {
+  if (!slot) {
+    slot = new T();
+    slot->born = epoch_;
+  } else if (history_->shares(*slot)) {
+    T* const copy = new T(*slot);
+    copy->born = epoch_;
+    retire(std::exchange(slot, copy));
+  }
+}
+
+NodeRecord& NodeTable::edit_row(NodeId id) {
+  const auto i = index_of(id);
+  Chunk** slot = &now_.root;
+  for (unsigned shift = now_.height * chunk_bits; shift != 0; shift -= chunk_bits) {
+    auto* inner = static_cast<Inner*>(*slot);
+    own(inner);
+    *slot = inner;
+    inner->hashes.forget();
+    slot = &inner->children[(i >> shift) & chunk_mask];
+  }
+  auto* leaf = static_cast<Leaf*>(*slot);
+  own(leaf);
+  *slot = leaf;
+  leaf->hashes.forget();
+  return leaf->rows[i & chunk_mask];
+}
+
+NodeId NodeTable::add(std::unique_ptr<NodeBody> body, NodeId next) {
+  const std::size_t i = now_.limit;
+  if (i >= index_of(no_node)) throw Error(ErrorKind::resource, "The graph has given out every node id");
+  if (now_.root && (i >> (chunk_bits * (now_.height + 1))) != 0) {
+    auto* root = new Inner();
+    root->born = epoch_;
+    root->children[0] = now_.root;
+    now_.root = root;
+    ++now_.height;
+  }
+  const NodeId id{static_cast<std::uint32_t>(i)};
+  body->born = epoch_;
+  edit_row(id).body = body.release();
+  ++now_.limit;
+  ++now_.size;
+  link_before(id, next);
+  return id;
+}
+
+NodeBody& NodeTable::edit(NodeId id) {
+  NodeRecord& row = edit_row(id);
+  own(row.body);
+  row.body->hashes.forget();
+  return *row.body;
+}
+
+void NodeTable::link_before(NodeId id, NodeId next) {
+  const NodeId prev = next == no_node ? now_.tail : row(next).prev;
+  NodeRecord& r = edit_row(id);
+  r.prev = prev;
+  r.next = next;
+  if (prev == no_node) now_.head = id;
+  else edit_row(prev).next = id;
+  if (next == no_node) now_.tail = id;
+  else edit_row(next).prev = id;
+}
+
+void NodeTable::unlink(NodeId id) {
+  const NodeRecord r = row(id);
+  if (r.prev == no_node) now_.head = r.next;
+  else edit_row(r.prev).next = r.next;
+  if (r.next == no_node) now_.tail = r.prev;
+  else edit_row(r.next).prev = r.prev;
+}
+
+void NodeTable::erase(NodeId id) {
+  unlink(id);
+  NodeBody* const body = std::exchange(edit_row(id).body, nullptr);
+  --now_.size;
+  if (history_->shares(*body)) retire(body);
+  else destroy(body);
+}
+
+std::shared_ptr<const Snapshot::Impl> NodeTable::freeze() {
+  auto picture = std::make_shared<Snapshot::Impl>(now_);
+  retired_count_ = 0;
+  if (retired_) history_->retire(std::exchange(retired_, nullptr));
+  picture->version = epoch_++;
+  history_->add(*picture);
+  picture->history = history_;
+  return picture;
+}
+
+}  // namespace detail
+
+Snapshot::Impl::~Impl() {
+  if (history) history->drop(*this);
+}
+
+}  // namespace lazyfx
