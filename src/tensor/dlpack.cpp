@@ -50,12 +50,14 @@ std::optional<DType> dtype_of_dlpack(DLDataType type) {
 
 Tensor wrap(const DLTensor& foreign, std::shared_ptr<const void> owner) {
   if (foreign.device.device_type != kDLCPU) {
-    refuse(ErrorKind::unsupported, "it lies on a device of type " + std::to_string(static_cast<int>(foreign.device.device_type)) + ", not on the CPU");
+    refuse(ErrorKind::unsupported,
+           "it lies on a device of type " + std::to_string(static_cast<int>(foreign.device.device_type)) + ", not on the CPU");
   }
   const std::optional<DType> dtype = dtype_of_dlpack(foreign.dtype);
   if (!dtype) {
-    refuse(ErrorKind::unsupported, "its element type (code " + std::to_string(foreign.dtype.code) + ", " + std::to_string(foreign.dtype.bits) +
-                                       " bits, " + std::to_string(foreign.dtype.lanes) + " lanes) is not known here");
+    refuse(ErrorKind::unsupported, "its element type (code " + std::to_string(foreign.dtype.code) + ", " +
+                                       std::to_string(foreign.dtype.bits) + " bits, " + std::to_string(foreign.dtype.lanes) +
+                                       " lanes) is not known here");
   }
   if (foreign.ndim < 0 || foreign.ndim > static_cast<int>(Shape::max_rank)) {
     refuse(ErrorKind::invalid_argument, "its rank is " + std::to_string(foreign.ndim));

@@ -11,8 +11,19 @@ struct DTypeInfo {
   std::size_t size;
 };
 
-constexpr std::array<DTypeInfo, dtype_count> infos{{{"bool", 1}, {"u8", 1}, {"i8", 1}, {"u16", 2}, {"i16", 2}, {"u32", 4}, {"i32", 4},
-                                                    {"u64", 8}, {"i64", 8}, {"f16", 2}, {"bf16", 2}, {"f32", 4}, {"f64", 8},
+constexpr std::array<DTypeInfo, dtype_count> infos{{{"bool", 1},
+                                                    {"u8", 1},
+                                                    {"i8", 1},
+                                                    {"u16", 2},
+                                                    {"i16", 2},
+                                                    {"u32", 4},
+                                                    {"i32", 4},
+                                                    {"u64", 8},
+                                                    {"i64", 8},
+                                                    {"f16", 2},
+                                                    {"bf16", 2},
+                                                    {"f32", 4},
+                                                    {"f64", 8},
                                                     {"string", sizeof(std::string)}}};
 
 static_assert(sizeof(bool) == 1 && sizeof(Float16) == 2 && sizeof(BFloat16) == 2);

@@ -19,7 +19,7 @@ constexpr std::size_t alignment = 64;
 std::size_t machine_memory() noexcept {
   static const std::size_t bytes = [] {
     constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
-    struct sysinfo info {};
+    struct sysinfo info{};
     if (sysinfo(&info) != 0) return unlimited;
     std::size_t total = 0;
     if (__builtin_add_overflow(info.totalram, info.totalswap, &total)) return unlimited;

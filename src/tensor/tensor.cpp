@@ -21,8 +21,8 @@ void check_wrapped_memory(DType dtype, const Shape& shape, const void* data) {
   if (shape.size() == 0) return;
   if (data == nullptr) throw Error(ErrorKind::invalid_argument, "a null pointer cannot be wrapped as tensor " + name_of(dtype, shape));
   if (std::bit_cast<std::uintptr_t>(data) % natural_alignment(dtype) != 0) {
-    throw Error(ErrorKind::invalid_argument,
-                "memory wrapped as tensor " + name_of(dtype, shape) + " is not aligned to " + std::to_string(natural_alignment(dtype)) + " bytes");
+    throw Error(ErrorKind::invalid_argument, "memory wrapped as tensor " + name_of(dtype, shape) + " is not aligned to " +
+                                                 std::to_string(natural_alignment(dtype)) + " bytes");
   }
 }
 

@@ -47,7 +47,8 @@ namespace {
 // Recursion over values (equality, text, destruction) stays within any thread's stack.
 std::uint32_t nested(std::uint32_t deepest) {
   if (deepest >= Value::max_depth) {
-    throw Error(ErrorKind::invalid_argument, "a value is nested deeper than " + std::to_string(Value::max_depth) + " lists, tuples or dicts");
+    throw Error(ErrorKind::invalid_argument,
+                "a value is nested deeper than " + std::to_string(Value::max_depth) + " lists, tuples or dicts");
   }
   return deepest + 1;
 }

@@ -88,9 +88,7 @@ Tensor Tensor::transpose(std::span<const std::size_t> permutation) const {
   check_defined(*this);
   std::array<bool, Shape::max_rank> used{};
   bool valid = permutation.size() == rank();
-  for (std::size_t i = 0; valid && i < rank(); ++i) {
-    valid = permutation[i] < rank() && !std::exchange(used[permutation[i]], true);
-  }
+  for (std::size_t i = 0; valid && i < rank(); ++i) { valid = permutation[i] < rank() && !std::exchange(used[permutation[i]], true); }
   if (!valid) {
     throw Error(ErrorKind::invalid_argument, "what was given to transpose a tensor of shape " + to_string(shape()) +
                                                  " is not a permutation of its " + std::to_string(rank()) + " axes");
@@ -107,8 +105,7 @@ Tensor Tensor::transpose(std::span<const std::size_t> permutation) const {
 Tensor Tensor::slice(std::size_t axis, std::int64_t start, std::int64_t count, std::int64_t step) const {
   check_defined(*this);
   if (axis >= rank()) {
-    throw Error(ErrorKind::invalid_argument,
-                "axis " + std::to_string(axis) + " to slice is outside of shape " + to_string(shape()));
+    throw Error(ErrorKind::invalid_argument, "axis " + std::to_string(axis) + " to slice is outside of shape " + to_string(shape()));
   }
   const std::int64_t size = shape()[axis];
   std::int64_t last = 0;

@@ -140,7 +140,8 @@ BOOST_AUTO_TEST_CASE(import_refuses_damaged_tensors_without_leaking) {
   BOOST_TEST(refuses("null", [] { from_dlpack(nullptr); }));
   BOOST_TEST(refused(kind, "data pointer is null", [](Foreign& f) { f.managed.dl_tensor.data = nullptr; }));
   BOOST_TEST(refused(kind, "not aligned to 4", [](Foreign& f) { f.managed.dl_tensor.byte_offset = 2; }));
-  BOOST_TEST(refused(kind, "address space", [](Foreign& f) { f.managed.dl_tensor.byte_offset = std::numeric_limits<std::uint64_t>::max(); }));
+  BOOST_TEST(
+      refused(kind, "address space", [](Foreign& f) { f.managed.dl_tensor.byte_offset = std::numeric_limits<std::uint64_t>::max(); }));
   BOOST_TEST(refused(kind, "rank is -1", [](Foreign& f) { f.managed.dl_tensor.ndim = -1; }));
   BOOST_TEST(refused(kind, "rank is 2147483647", [](Foreign& f) { f.managed.dl_tensor.ndim = 2147483647; }));
   BOOST_TEST(refused(kind, "no shape", [](Foreign& f) { f.managed.dl_tensor.shape = nullptr; }));

@@ -74,9 +74,7 @@ BOOST_AUTO_TEST_CASE(a_shape_refuses_a_rank_above_its_room_with_a_short_message)
   try {
     of(std::vector<std::int64_t>(1000000, 1));
     BOOST_FAIL("a rank of a million was accepted");
-  } catch (const Error& error) {
-    BOOST_TEST(std::string_view(error.what()).size() < 200u);
-  }
+  } catch (const Error& error) { BOOST_TEST(std::string_view(error.what()).size() < 200u); }
 }
 
 BOOST_AUTO_TEST_CASE(broadcast_aligns_at_the_last_axis_and_stretches_ones) {

@@ -95,15 +95,25 @@ BOOST_AUTO_TEST_CASE(a_single_element_may_be_sliced_by_any_step) {
   const Tensor t = counting({3});
   BOOST_TEST((elements<std::int32_t>(t.slice(0, 2, 1, most)) == Ints{2}));
   BOOST_TEST((elements<std::int32_t>(t.slice(0, 2, 1, least)) == Ints{2}));
+  BOOST_TEST((elements<std::int32_t>(counting({3, 2}).slice(0, 1, 1, most)) == Ints{2, 3}));
 }
 
 BOOST_AUTO_TEST_CASE(slice_refuses_to_leave_its_axis) {
   const Tensor t = counting({2, 6});
   BOOST_TEST(refuses("slice of 4 from 0 by 2 leaves axis 1 of shape 2x6", [&] { t.slice(1, 0, 4, 2); }));
   BOOST_TEST(refuses("axis 2 to slice is outside of shape 2x6", [&] { t.slice(2, 0, 1); }));
-  for (const auto& [start, count, step] : std::vector<std::array<std::int64_t, 3>>{{-1, 1, 1}, {6, 1, 1}, {7, 0, 1}, {0, -1, 1}, {0, 2, -1},
-                                                                                {5, 2, 1}, {0, 2, most}, {5, 2, least}, {1, most, most},
-                                                                                {most, most, most}, {0, most, 1}, {least, least, least}}) {
+  for (const auto& [start, count, step] : std::vector<std::array<std::int64_t, 3>>{{-1, 1, 1},
+                                                                                   {6, 1, 1},
+                                                                                   {7, 0, 1},
+                                                                                   {0, -1, 1},
+                                                                                   {0, 2, -1},
+                                                                                   {5, 2, 1},
+                                                                                   {0, 2, most},
+                                                                                   {5, 2, least},
+                                                                                   {1, most, most},
+                                                                                   {most, most, most},
+                                                                                   {0, most, 1},
+                                                                                   {least, least, least}}) {
     BOOST_TEST(refuses("leaves axis 1", [&] { t.slice(1, start, count, step); }));
   }
 }

@@ -47,20 +47,20 @@ bool constexpr is_integer(DType d) { return is_signed_integer(d) || is_unsigned_
 
 /// The DType of a C++ element type: `dtype_of<float>` is DType::f32. Other types do not compile.
 template <class T> struct DTypeOf;
-template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
-template <> struct DTypeOf<std::uint8_t> { static constexpr DType value = DType::u8; };
-template <> struct DTypeOf<std::int8_t> { static constexpr DType value = DType::i8; };
-template <> struct DTypeOf<std::uint16_t> { static constexpr DType value = DType::u16; };
-template <> struct DTypeOf<std::int16_t> { static constexpr DType value = DType::i16; };
-template <> struct DTypeOf<std::uint32_t> { static constexpr DType value = DType::u32; };
-template <> struct DTypeOf<std::int32_t> { static constexpr DType value = DType::i32; };
-template <> struct DTypeOf<std::uint64_t> { static constexpr DType value = DType::u64; };
-template <> struct DTypeOf<std::int64_t> { static constexpr DType value = DType::i64; };
-template <> struct DTypeOf<Float16> { static constexpr DType value = DType::f16; };
-template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::bf16; };
-template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
-template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
-template <> struct DTypeOf<std::string> { static constexpr DType value = DType::string; };
+template <> struct DTypeOf<bool> : std::integral_constant<DType, DType::boolean> {};
+template <> struct DTypeOf<std::uint8_t> : std::integral_constant<DType, DType::u8> {};
+template <> struct DTypeOf<std::int8_t> : std::integral_constant<DType, DType::i8> {};
+template <> struct DTypeOf<std::uint16_t> : std::integral_constant<DType, DType::u16> {};
+template <> struct DTypeOf<std::int16_t> : std::integral_constant<DType, DType::i16> {};
+template <> struct DTypeOf<std::uint32_t> : std::integral_constant<DType, DType::u32> {};
+template <> struct DTypeOf<std::int32_t> : std::integral_constant<DType, DType::i32> {};
+template <> struct DTypeOf<std::uint64_t> : std::integral_constant<DType, DType::u64> {};
+template <> struct DTypeOf<std::int64_t> : std::integral_constant<DType, DType::i64> {};
+template <> struct DTypeOf<Float16> : std::integral_constant<DType, DType::f16> {};
+template <> struct DTypeOf<BFloat16> : std::integral_constant<DType, DType::bf16> {};
+template <> struct DTypeOf<float> : std::integral_constant<DType, DType::f32> {};
+template <> struct DTypeOf<double> : std::integral_constant<DType, DType::f64> {};
+template <> struct DTypeOf<std::string> : std::integral_constant<DType, DType::string> {};
 template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
 
 /// Calls `f(std::type_identity<T>{})` with the C++ type of `dtype` (every DType, strings included) and returns what it returns.

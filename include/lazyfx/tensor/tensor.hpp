@@ -22,13 +22,18 @@ namespace lazyfx {
 ///
 /// Memory made here is aligned to 64 bytes and padded so that a whole 64-byte vector may be read at its last element.
 /// Views (reshape, transpose, slice, expand) share elements and may be strided; `contiguous()` copies only if it must.
-/// A default-constructed Tensor is undefined: `defined()` is false and nothing else may be asked of it.
+/// A default-constructed Tensor is undefined: `defined()` is false. What can throw says so with Error(invalid_argument);
+/// the noexcept members, from dtype() to raw(), REQUIRE defined().
+/// One handle is not to be assigned on one thread while another copies it, as with std::shared_ptr.
 class LAZYFX_API Tensor {
  public:
   Tensor() noexcept = default;
   Tensor(const Tensor& other) noexcept;
   Tensor(Tensor&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}
-  Tensor& operator=(Tensor other) noexcept { std::swap(impl_, other.impl_); return *this; }
+  Tensor& operator=(Tensor other) noexcept {
+    std::swap(impl_, other.impl_);
+    return *this;
+  }
   ~Tensor();
 
   /// Elements are not initialised (strings are empty). Throws Error(resource) when the bytes cannot be had.
@@ -40,9 +45,11 @@ class LAZYFX_API Tensor {
   }
   template <class T> static Tensor scalar(const T& value) { return from<T>(std::span<const T>(&value, 1), Shape{}); }
   /// Wraps memory that `owner` keeps alive, without copying. Never written through. `data` needs the natural alignment of
-  /// the dtype only; kernels that want 64 bytes copy. Not for strings.
+  /// the dtype only; kernels that want 64 bytes copy. Bytes of booleans are 0 or 1. The owner is let go on the thread that
+  /// drops the last handle. Throws Error(invalid_argument) for strings, and for a null or misaligned pointer.
   static Tensor wrap(DType dtype, const Shape& shape, const void* data, std::shared_ptr<const void> owner);
-  /// As above with strides in elements (may be zero or negative).
+  /// As above with strides in elements (may be zero or negative), one per axis. Throws Error(invalid_argument) also when
+  /// they lead out of the address space; whether all that they reach is readable is the caller's promise.
   static Tensor wrap(DType dtype, const Shape& shape, std::span<const std::int64_t> strides, const void* data,
                      std::shared_ptr<const void> owner);
 
@@ -64,9 +71,10 @@ class LAZYFX_API Tensor {
   template <class T> std::span<const T> values() const {
     return {static_cast<const T*>(checked(dtype_of<T>)), static_cast<std::size_t>(size())};
   }
-  /// The single element. Throws unless size() is 1 and T is the dtype.
+  /// The single element. Throws Error(invalid_argument) unless size() is 1 and T is the dtype.
   template <class T> T item() const;
-  /// Writable elements. Throws Error(invalid_argument) if shared, strided or wrapped.
+  /// Writable elements. Throws Error(invalid_argument) if shared, strided or wrapped. Ask again after digest() or after
+  /// sharing: an older pointer writes behind the back of the kept digest and of other handles.
   void* mutable_raw();
   template <class T> std::span<T> mutable_values() {
     checked(dtype_of<T>);
@@ -85,7 +93,9 @@ class LAZYFX_API Tensor {
   /// NumPy broadcasting to `shape` with zero strides. Throws if it does not fit.
   Tensor expand(const Shape& shape) const;
 
-  /// Content hash over dtype, shape and elements, computed once per storage view and kept. Thread safe.
+  /// Content hash over dtype, shape and the elements in row-major order, so strided views and their copies agree. Computed
+  /// at the first call, at the speed of reading memory, and kept with the elements or view. Any thread may ask; threads that
+  /// are first together may each compute it.
   std::uint64_t digest() const;
   /// True for the same object: same elements by address, shape and strides. See equal() for contents.
   bool is_same(const Tensor& other) const noexcept;

@@ -72,9 +72,18 @@ class LAZYFX_API Value {
 
  private:
   // One alternative per kind: the wrapper types keep list and tuple apart.
-  struct List { std::shared_ptr<const Items> items; std::uint32_t depth; };
-  struct Tuple { std::shared_ptr<const Items> items; std::uint32_t depth; };
-  struct Dict { std::shared_ptr<const Entries> entries; std::uint32_t depth; };
+  struct List {
+    std::shared_ptr<const Items> items;
+    std::uint32_t depth;
+  };
+  struct Tuple {
+    std::shared_ptr<const Items> items;
+    std::uint32_t depth;
+  };
+  struct Dict {
+    std::shared_ptr<const Entries> entries;
+    std::uint32_t depth;
+  };
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Tensor, List, Tuple, Dict> v_;
 };
 
