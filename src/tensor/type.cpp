@@ -13,7 +13,7 @@ bool TensorType::is_static() const noexcept {
 }
 
 Shape TensorType::shape() const {
-  if (!is_static()) throw Error(ErrorKind::invalid_argument, "type " + to_string(*this) + " has no fixed shape");
+  if (!dims || !is_static()) throw Error(ErrorKind::invalid_argument, "type " + to_string(*this) + " has no fixed shape");
   std::vector<std::int64_t> sizes;
   sizes.reserve(dims->size());
   for (const Dim& d : *dims) sizes.push_back(d.size);
