@@ -1,0 +1,27 @@
+// Stability: stable.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lazyfx/error.hpp"
+#include "lazyfx/export.hpp"
+
+namespace lazyfx {
+
+/// Why a compile failed and where. Made once, shared read-only by every waiter, thrown on the thread that awaits.
+/// `pass` is the step of the compile ("bind", "infer", "lower", "kernels"); `line` is the one-based line of the generated code, 0 if none.
+class LAZYFX_API CompileError : public Error {
+ public:
+  CompileError(ErrorKind kind, std::string op, std::string node, std::string pass, std::size_t line, const std::string& message);
+  const std::string& op() const noexcept { return op_; }      ///< operator, "onnx::Conv"; empty if the fault is no node's
+  const std::string& node() const noexcept { return node_; }  ///< node name
+  const std::string& pass() const noexcept { return pass_; }
+  std::size_t line() const noexcept { return line_; }
+
+ private:
+  std::string op_, node_, pass_;
+  std::size_t line_;
+};
+
+}  // namespace lazyfx

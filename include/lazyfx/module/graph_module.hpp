@@ -1,0 +1,168 @@
+// Stability: stable.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/system_executor.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "lazyfx/compile/compile_error.hpp"
+#include "lazyfx/compile/runtime.hpp"
+#include "lazyfx/export.hpp"
+#include "lazyfx/graph/code.hpp"
+#include "lazyfx/graph/graph.hpp"
+#include "lazyfx/module/module.hpp"
+
+namespace lazyfx {
+
+namespace detail {
+class ModuleCore;
+using ForwardHandler = boost::asio::any_completion_handler<void(std::exception_ptr, Value)>;
+using ReadyHandler = boost::asio::any_completion_handler<void(std::exception_ptr)>;
+
+/// The executor a handler completes on. A handler wrapped in any_completion_executor cannot be posted to, only dispatched; it is reached from
+/// the system executor.
+template <class Handler>
+boost::asio::any_io_executor executor_of(const Handler& handler) {
+  const auto executor = boost::asio::get_associated_executor(handler, boost::asio::system_executor());
+  if constexpr (std::is_constructible_v<boost::asio::any_io_executor, decltype(executor)>) {
+    return boost::asio::any_io_executor(executor);
+  } else {
+    return boost::asio::any_io_executor(boost::asio::system_executor());
+  }
+}
+}  // namespace detail
+
+/// Where a call computes. `automatic` stays on the caller's thread when the run is estimated below the runtime's inline budget and
+/// goes to the pool otherwise, so that a long run does not block an event loop.
+enum class RunOn : std::uint8_t { automatic, caller, pool };
+
+/// Options of one call.
+class ForwardOptions {
+ public:
+  ForwardOptions() noexcept {}
+  ForwardOptions& run_on(RunOn where) noexcept { run_on_ = where; return *this; }
+  RunOn run_on() const noexcept { return run_on_; }
+
+ private:
+  RunOn run_on_ = RunOn::automatic;
+};
+
+/// How much effort made what a module answers with.
+enum class Tier : std::uint8_t { baseline, optimized };
+
+/// clean: what is published answers for the newest generation. failed: its compile failed and stays failed until the next mark.
+enum class ModuleState : std::uint8_t { clean, dirty, queued, compiling, failed };
+
+/// Names a module when it is made. Chain the setters.
+class GraphModuleOptions {
+ public:
+  GraphModuleOptions() {}
+  GraphModuleOptions& class_name(std::string name) { class_name_ = std::move(name); return *this; }
+  const std::string& class_name() const noexcept { return class_name_; }
+
+ private:
+  std::string class_name_ = "GraphModule";
+};
+
+/// A graph with the tensors and modules it names, callable, after torch.fx's GraphModule. This one is eager: `recompile()` compiles before it
+/// returns (and so does construction). LazyGraphModule is the one that never makes its editor wait.
+///
+/// Threads: one editor at a time (graph edits, set_attr, recompile, copies, printing); `forward`, `call`, `code`, `needs_recompile`, `state`,
+/// `generation` from any thread at any time, edits included. A call answers for some generation at or after the one current at the call.
+/// Ownership: the module shares `graph`; Node handles stay valid while either lives. Destroying the module while calls wait is allowed.
+class LAZYFX_API GraphModule : public Module {
+ public:
+  /// Takes from `root` the tensors and submodules that the graph names (all paths must exist: Error(invalid_graph) naming the node).
+  /// Without a root the graph may name none. Compiles; throws CompileError.
+  GraphModule(Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root = nullptr, GraphModuleOptions options = {});
+  ~GraphModule() override;
+
+  Graph& graph() noexcept { return *graph_; }
+  const Graph& graph() const noexcept { return *graph_; }
+  const std::shared_ptr<Graph>& graph_ptr() const noexcept { return graph_; }
+  /// Replaces the graph whole, then recompile().
+  void set_graph(std::shared_ptr<Graph> graph);
+  /// Replaces or adds the tensor at a dotted path: an edit, visible after the next recompile().
+  void set_attr(std::string_view path, Tensor tensor) { set_tensor(path, std::move(tensor)); }
+
+  /// Makes the graph as it is now the one that calls answer for. Compiles; throws CompileError (the last good one goes on answering).
+  virtual void recompile();
+
+  /// Blocks until a result for the current generation is there, helping with a compile that nobody has begun. Throws CompileError or Error;
+  /// what a user's operator threw arrives as Error(user_code). Adds no allocation and at most nanoseconds on a clean module.
+  Value call(std::span<const Value> inputs) override;
+
+  /// Asynchronous call. Completes with: void(std::exception_ptr, Value), on the handler's associated executor. Fails with CompileError
+  /// or Error; what a user's operator threw arrives as Error(user_code). On cancel (any type): boost::system::system_error(operation_aborted); work that others
+  /// wait for goes on. Example: `Value y = co_await module.forward(x);`
+  template <class Token = boost::asio::use_awaitable_t<>>
+  auto forward(Inputs inputs, Token&& token = Token()) {
+    return forward(std::move(inputs), ForwardOptions(), std::forward<Token>(token));
+  }
+  template <class Token = boost::asio::use_awaitable_t<>>
+  auto forward(Inputs inputs, ForwardOptions options, Token&& token = Token()) {
+    return boost::asio::async_initiate<Token, void(std::exception_ptr, Value)>(
+        [](auto handler, std::shared_ptr<detail::ModuleCore> core, Inputs in, ForwardOptions how) {
+          const boost::asio::any_io_executor executor = detail::executor_of(handler);
+          start_forward(core, std::move(in), how, executor, detail::ForwardHandler(std::move(handler)));
+        },
+        token, core_, std::move(inputs), options);
+  }
+
+  /// The readable code of the newest marked generation, rendered now. On a lazy module also schedules the pending compile; never throws
+  /// a compile error. Any thread.
+  virtual std::string code() const;
+  /// Rendered straight from the live graph, submodules nested; schedules nothing. Editor's thread.
+  std::string print_readable() const;
+  /// Graph::lint, and every path and operator named exists.
+  void lint() const;
+  /// Removes submodules that no node names.
+  void delete_all_unused_submodules();
+
+  bool needs_recompile() const noexcept;
+  ModuleState state() const;
+  /// Generation of the newest mark; the first is 1.
+  std::uint64_t generation() const noexcept;
+  virtual bool is_lazy() const noexcept { return false; }
+  Runtime& runtime() const noexcept { return *runtime_; }
+  std::string class_name() const override { return options_.class_name(); }
+
+ protected:
+  struct Unmarked {};
+  GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options);
+  /// Freezes graph and attributes and raises the generation; schedules a background compile if asked to; `count`s as a mark in the
+  /// statistics. Never blocks.
+  void mark(bool schedule, bool count);
+
+  static void start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, ForwardOptions options,
+                            const boost::asio::any_io_executor& executor, detail::ForwardHandler handler);
+  static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, const boost::asio::any_io_executor& executor,
+                          detail::ReadyHandler handler);
+
+  std::shared_ptr<detail::ModuleCore> core_;
+
+ private:
+  void adopt(const Module* root);
+
+  Runtime* runtime_;
+  std::shared_ptr<Graph> graph_;
+  GraphModuleOptions options_;
+  struct Frozen;  // attributes as last frozen, to share what did not change
+  std::unique_ptr<Frozen> frozen_;
+};
+
+/// "GraphModule()" with its submodules, then its code; an observation, like code().
+LAZYFX_API std::string to_string(const GraphModule& module);
+LAZYFX_API std::ostream& operator<<(std::ostream& out, const GraphModule& module);
+
+}  // namespace lazyfx

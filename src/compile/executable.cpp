@@ -1,0 +1,144 @@
+#include "compile/executable.hpp"
+
+#include <algorithm>
+
+#include "compile/runtime_core.hpp"
+
+namespace lazyfx::compile {
+
+class Executable::PlanJob final : public Job {
+ public:
+  PlanJob(std::shared_ptr<Executable> executable, Signature signature) : executable_(std::move(executable)), signature_(std::move(signature)) {}
+  void run() noexcept override { static_cast<void>(executable_->build(signature_)); }
+  void drop() noexcept override { executable_->settle(signature_, {nullptr, Failure::stopped()}, false); }
+
+ private:
+  std::shared_ptr<Executable> executable_;
+  Signature signature_;
+};
+
+Executable::Plans Executable::plans() const {
+  const std::lock_guard lock(mutex_);
+  Plans ready;
+  for (const auto& slot : slots_) {
+    if (slot->answer.plan) ready.push_back(slot->answer.plan);
+  }
+  return ready;
+}
+
+Executable::Answer Executable::find(const Signature& signature) const {
+  const std::lock_guard lock(mutex_);
+  const Slot* slot = find_slot(signature);
+  return slot != nullptr ? slot->answer : Answer{};
+}
+
+Executable::Answer Executable::request(const Signature& signature, std::shared_ptr<PlanListener> listener, Priority priority) {
+  const auto runtime = runtime_.lock();
+  const std::lock_guard lock(mutex_);
+  Slot* slot = find_slot(signature);
+  if (slot != nullptr && slot->answer.ready()) return slot->answer;
+  if (!runtime) return {nullptr, Failure::stopped()};
+  if (slot == nullptr) slot = &add_slot(signature);
+  if (slot->job) {
+    runtime->scheduler().promote(*slot->job, priority);
+  } else if (!slot->building) {
+    slot->job = std::make_shared<PlanJob>(shared_from_this(), signature);
+    if (!runtime->scheduler().submit(slot->job, priority)) {
+      slot->job.reset();
+      return {nullptr, runtime->refusal()};
+    }
+  }
+  slot->listeners.push_back(std::move(listener));
+  return {};
+}
+
+Executable::Answer Executable::make_now(const Signature& signature) {
+  const auto runtime = runtime_.lock();
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    Slot* slot = find_slot(signature);
+    if (slot != nullptr && slot->answer.ready()) return slot->answer;
+    if (slot == nullptr) slot = &add_slot(signature);
+    if (!slot->building && (!slot->job || (runtime && runtime->scheduler().withdraw(*slot->job)))) {
+      slot->job.reset();
+      slot->building = true;
+      lock.unlock();
+      return build(signature);
+    }
+    if (runtime && runtime->scheduler().on_pool_thread()) {
+      throw Error(ErrorKind::would_deadlock, "another thread of this pool makes the plan for " + to_string(signature));
+    }
+    settled_.wait(lock);
+  }
+}
+
+void Executable::make_ahead(const Signature& signature, const StopToken& stop) {
+  auto plan = make_plan(program_, signature, stop);
+  const std::lock_guard lock(mutex_);
+  Slot* slot = find_slot(signature);
+  (slot != nullptr ? *slot : add_slot(signature)).answer.plan = std::move(plan);
+}
+
+PlanAnswer Executable::build(const Signature& signature) {
+  const auto runtime = runtime_.lock();
+  {
+    const std::lock_guard lock(mutex_);
+    if (Slot* slot = find_slot(signature)) {
+      slot->building = true;
+      slot->job.reset();
+    }
+  }
+  Answer answer;
+  bool keep = true;
+  try {
+    answer.plan = make_plan(program_, signature, runtime ? runtime->stop_token() : StopToken());
+    if (runtime) runtime->count_specialization();
+  } catch (const Stopped&) {
+    answer.failure = Failure::stopped();
+    keep = false;
+  } catch (const std::bad_alloc&) {
+    answer.failure = Failure::current();
+    keep = false;  // a later try may find memory
+  } catch (...) {
+    answer.failure = Failure::current();
+  }
+  settle(signature, answer, keep);
+  return answer;
+}
+
+void Executable::settle(const Signature& signature, const Answer& answer, bool keep) {
+  std::vector<std::shared_ptr<PlanListener>> listeners;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s->signature == signature; });
+    if (slot != slots_.end()) {
+      (*slot)->building = false;
+      (*slot)->job.reset();
+      (*slot)->answer = answer;
+      listeners.swap((*slot)->listeners);
+      if (!keep) slots_.erase(slot);
+    }
+    settled_.notify_all();
+  }
+  for (const auto& listener : listeners) listener->on_plan(answer);
+}
+
+Executable::Slot* Executable::find_slot(const Signature& signature) const {
+  for (const auto& slot : slots_) {
+    if (slot->signature == signature) return slot.get();
+  }
+  return nullptr;
+}
+
+Executable::Slot& Executable::add_slot(const Signature& signature) {
+  if (slots_.size() >= max_plans_) {
+    // The oldest answer makes room; what is being made stays.
+    const auto old = std::find_if(slots_.begin(), slots_.end(), [](const auto& s) { return s->answer.ready(); });
+    if (old != slots_.end()) slots_.erase(old);
+  }
+  slots_.push_back(std::make_unique<Slot>());
+  slots_.back()->signature = signature;
+  return *slots_.back();
+}
+
+}  // namespace lazyfx::compile

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "compile/failure.hpp"
+#include "compile/plan.hpp"
+#include "compile/program.hpp"
+#include "compile/scheduler.hpp"
+
+namespace lazyfx::detail {
+class RuntimeCore;
+}
+
+namespace lazyfx::compile {
+
+class Executable;
+
+/// What is known of a signature: a plan, a failure, or neither.
+struct PlanAnswer {
+  std::shared_ptr<const Plan> plan;
+  Failure failure;
+  bool ready() const noexcept { return plan != nullptr || static_cast<bool>(failure); }
+};
+
+/// Someone who wants to hear that a plan is there, or will not be. Called once, without locks held, on the thread that made it.
+class PlanListener {
+ public:
+  virtual ~PlanListener() = default;
+  virtual void on_plan(const PlanAnswer& answer) noexcept = 0;
+};
+
+/// The compiled form of one content: its program, and a bounded table of plans by input signature. Shared by every module whose content is
+/// equal; callable from any thread. Making one plan is one flight: whoever asks meanwhile waits for it.
+class Executable : public std::enable_shared_from_this<Executable> {
+ public:
+  Executable(std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime, std::size_t max_plans)
+      : program_(std::move(program)), runtime_(std::move(runtime)), max_plans_(max_plans < 1 ? 1 : max_plans) {}
+
+  const Program& program() const noexcept { return *program_; }
+  const Source& source() const noexcept { return program_->source; }
+
+  using Plans = std::vector<std::shared_ptr<const Plan>>;
+  Plans plans() const;  ///< those that are ready
+
+  using Answer = PlanAnswer;
+  /// A failure is kept as long as the executable, since the same signature would fail again, unless a retry may succeed.
+  Answer find(const Signature& signature) const;
+  /// As find; if neither is known, `listener` is told later, and the plan is asked for at `priority` (again: promoted).
+  Answer request(const Signature& signature, std::shared_ptr<PlanListener> listener, Priority priority);
+  /// Makes the plan on this thread if nobody has begun to; else waits for whoever has. Throws Error(would_deadlock) rather than
+  /// wait on a pool thread.
+  Answer make_now(const Signature& signature);
+  /// During the compile itself, before anybody shares this.
+  void make_ahead(const Signature& signature, const StopToken& stop);
+
+ private:
+  struct Slot {
+    Signature signature;
+    Answer answer;
+    bool building = false;            ///< on some thread now
+    std::shared_ptr<Job> job;         ///< queued
+    std::vector<std::shared_ptr<PlanListener>> listeners;
+  };
+  class PlanJob;
+
+  Slot* find_slot(const Signature& signature) const;
+  Slot& add_slot(const Signature& signature);
+  Answer build(const Signature& signature);
+  void settle(const Signature& signature, const Answer& answer, bool keep);
+
+  const std::shared_ptr<const Program> program_;
+  const std::weak_ptr<detail::RuntimeCore> runtime_;
+  const std::size_t max_plans_;
+  mutable std::mutex mutex_;
+  // State below is protected by mutex_.
+  std::condition_variable settled_;
+  std::vector<std::unique_ptr<Slot>> slots_;  ///< oldest first
+};
+
+}  // namespace lazyfx::compile

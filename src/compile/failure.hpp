@@ -1,0 +1,65 @@
+#pragma once
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+#include <exception>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "lazyfx/compile/compile_error.hpp"
+#include "lazyfx/error.hpp"
+
+namespace lazyfx::compile {
+
+/// Why a wait ends without a result. Travels between threads as a value; becomes an exception only on the thread that receives it
+/// (a std::exception_ptr that crosses threads is counted by uninstrumented code that ThreadSanitizer cannot follow).
+class Failure {
+ public:
+  Failure() = default;  ///< none
+  explicit Failure(std::shared_ptr<const CompileError> error) : what_(std::move(error)) {}
+  Failure(ErrorKind kind, const std::string& message) : what_(std::make_shared<const Error>(kind, message)) {}
+  static Failure cancelled() {
+    Failure f;
+    f.what_ = Cancelled{};
+    return f;
+  }
+  static Failure stopped() { return {ErrorKind::stopped, "the runtime has stopped"}; }
+  /// The exception being handled. Errors are kept, others become user_code.
+  static Failure current();
+
+  explicit operator bool() const noexcept { return what_.index() != 0; }
+  std::exception_ptr exception() const;
+  [[noreturn]] void raise() const { std::rethrow_exception(exception()); }
+
+ private:
+  struct Cancelled {};
+  std::variant<std::monostate, std::shared_ptr<const CompileError>, std::shared_ptr<const Error>, Cancelled> what_;
+};
+
+inline Failure Failure::current() {
+  try {
+    throw;
+  } catch (const CompileError& e) {
+    return Failure(std::make_shared<const CompileError>(e));
+  } catch (const Error& e) {
+    return {e.kind(), e.what()};
+  } catch (const std::bad_alloc&) {
+    return {ErrorKind::resource, "out of memory"};
+  } catch (const std::exception& e) {
+    return {ErrorKind::user_code, e.what()};
+  } catch (...) {
+    return {ErrorKind::user_code, "something that is no std::exception was thrown"};
+  }
+}
+
+inline std::exception_ptr Failure::exception() const {
+  if (const auto* compile = std::get_if<1>(&what_)) return std::make_exception_ptr(CompileError(**compile));
+  if (const auto* error = std::get_if<2>(&what_)) return std::make_exception_ptr(Error(**error));
+  if (std::holds_alternative<Cancelled>(what_)) {
+    return std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted));
+  }
+  return nullptr;
+}
+
+}  // namespace lazyfx::compile

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "compile/executable.hpp"
+#include "compile/failure.hpp"
+#include "compile/source.hpp"
+
+namespace lazyfx::compile {
+
+/// How a compile ended: an executable, a failure, or neither (it was stopped, since nobody could use it).
+struct CompileOutcome {
+  std::shared_ptr<Executable> executable;
+  Failure failure;
+};
+
+/// A module that wants one generation compiled.
+class Subscriber {
+ public:
+  virtual ~Subscriber() = default;
+  /// Called once per joined flight, without locks held, on the thread that compiled.
+  virtual void on_compiled(std::uint64_t generation, const CompileOutcome& outcome) noexcept = 0;
+};
+
+/// One compile in progress for one content, with every module that wants it. Its list is protected by the runtime's mutex.
+struct Flight {
+  std::uint64_t key = 0;
+  Source source;
+  std::atomic<bool> stop{false};  ///< nobody wants it any more: looked at between steps
+  struct Seat {
+    std::shared_ptr<Subscriber> subscriber;
+    std::uint64_t generation;
+  };
+  std::vector<Seat> seats;
+};
+
+}  // namespace lazyfx::compile

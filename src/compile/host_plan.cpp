@@ -1,0 +1,141 @@
+#include <algorithm>
+
+#include "compile/plan.hpp"
+#include "compile/typed_graph.hpp"
+
+namespace lazyfx::compile {
+namespace {
+
+// A host plan calls what the compiler cannot see into; its runs leave the event loop unless the caller says otherwise.
+constexpr double host_estimate_ns = 1e7;
+
+/// Runs a program operator by operator with reference kernels: for graphs whose shapes depend on values, whose values are no tensors,
+/// or that call modules.
+class HostPlan final : public Plan {
+ public:
+  HostPlan(std::shared_ptr<const Program> program, const Signature& signature) : Plan(signature), program_(std::move(program)) {
+    estimate_ns_ = host_estimate_ns;
+    find_last_uses();
+  }
+
+  std::size_t step_count() const noexcept override { return program_->steps.size(); }
+
+  Value run(std::span<const Value> inputs, const StopToken& stop) const override {
+    std::vector<Value> env(program_->value_limit);
+    for (std::size_t i = 0; i < inputs.size(); ++i) env[program_->inputs[i].value] = inputs[i];
+    for (std::size_t i = 0; i < program_->steps.size(); ++i) {
+      stop.check();
+      const auto& step = program_->steps[i];
+      try {
+        env[step.value] = evaluate(step, env);
+      } catch (const Stopped&) {
+        throw;
+      } catch (const Error& e) {
+        throw Error(e.kind(), where(step) + e.what());
+      } catch (const std::bad_alloc&) {
+        throw Error(ErrorKind::resource, where(step) + "out of memory");
+      } catch (const std::exception& e) {
+        throw Error(ErrorKind::user_code, where(step) + e.what());
+      } catch (...) {
+        throw Error(ErrorKind::user_code, where(step) + "something that is no std::exception was thrown");
+      }
+      for (std::size_t k = i == 0 ? 0 : dying_end_[i - 1]; k < dying_end_[i]; ++k) env[dying_[k]] = Value();
+    }
+    return build_result(program_->result, [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; });
+  }
+
+ private:
+  std::string where(const Program::Step& step) const { return "while running %" + program_->node_name(step.value) + ": "; }
+
+  Value evaluate(const Program::Step& step, const std::vector<Value>& env) const {
+    const auto value_of = [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; };
+    switch (step.kind) {
+      case Program::Kind::constant: return step.constant;
+      case Program::Kind::item: {
+        const Value from = build_result(step.args[0], value_of);
+        if (step.args[1].is_string()) return from[step.args[1].as_string()];
+        if (from.is_tensor() && step.index == 0) return from;
+        const auto& items = from.items();
+        const auto n = static_cast<std::int64_t>(items.size());
+        const std::int64_t at = step.index < 0 ? step.index + n : step.index;
+        if (at < 0 || at >= n) throw Error(ErrorKind::invalid_argument, "there is no item " + std::to_string(step.index));
+        return items[static_cast<std::size_t>(at)];
+      }
+      case Program::Kind::call_module: {
+        std::vector<Value> args;
+        for (const Argument& a : step.args) args.push_back(build_result(a, value_of));
+        return (*step.module)(args);
+      }
+      case Program::Kind::apply: return apply(step, env);
+    }
+    return {};
+  }
+
+  static Value apply(const Program::Step& step, const std::vector<Value>& env) {
+    std::optional<DType> beside;
+    for (const Argument& a : step.application.inputs) {
+      if (!a.is_node() || beside) continue;
+      const Value& v = env[static_cast<std::uint32_t>(a.as_node())];
+      if (v.is_tensor() && v.as_tensor().defined()) beside = v.as_tensor().dtype();
+    }
+    std::vector<Tensor> inputs;
+    for (const Argument& a : step.application.inputs) {
+      if (a.is_none()) {
+        inputs.emplace_back();
+      } else if (a.is_node()) {
+        append(inputs, env[static_cast<std::uint32_t>(a.as_node())], beside);
+      } else {
+        inputs.push_back(a.is_tensor() ? a.as_tensor() : literal_tensor(a, beside));
+      }
+    }
+    auto results = run_reference(*step.op, inputs, step.application.attributes, step.output_count);
+    if (results.size() == 1) return results[0];
+    return Value::tuple(Value::Items(results.begin(), results.end()));
+  }
+
+  static void append(std::vector<Tensor>& inputs, const Value& value, std::optional<DType> beside) {
+    if (value.is_none()) inputs.emplace_back();
+    else if (value.is_tensor()) inputs.push_back(value.as_tensor());
+    else if (value.is_bool()) inputs.push_back(literal_tensor(Argument(value.as_bool()), beside));
+    else if (value.is_int()) inputs.push_back(literal_tensor(Argument(value.as_int()), beside));
+    else if (value.is_double()) inputs.push_back(literal_tensor(Argument(value.as_double()), beside));
+    else if (value.is_list() || value.is_tuple()) {
+      for (const Value& item : value.items()) append(inputs, item, beside);
+    } else {
+      throw Error(ErrorKind::invalid_argument, std::string("a ") + value.kind() + " is no input of an operator");
+    }
+  }
+
+  void find_last_uses() {
+    constexpr std::size_t unused = static_cast<std::size_t>(-1);
+    std::vector<std::size_t> last(program_->value_limit, unused);
+    const auto& steps = program_->steps;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      last[steps[i].value] = i;
+      const auto touch = [&](NodeId id) { last[static_cast<std::uint32_t>(id)] = i; };
+      for (const Argument& a : steps[i].application.inputs) for_each_node(a, touch);
+      for (const Argument& a : steps[i].args) for_each_node(a, touch);
+    }
+    for_each_node(program_->result, [&](NodeId id) { last[static_cast<std::uint32_t>(id)] = unused; });
+    std::vector<std::vector<std::uint32_t>> dying(steps.size());
+    for (std::uint32_t v = 0; v < last.size(); ++v) {
+      if (last[v] != unused) dying[last[v]].push_back(v);
+    }
+    for (const auto& values : dying) {
+      dying_.insert(dying_.end(), values.begin(), values.end());
+      dying_end_.push_back(dying_.size());
+    }
+  }
+
+  std::shared_ptr<const Program> program_;
+  std::vector<std::uint32_t> dying_;     ///< values after whose last use step i has run, all steps in a row
+  std::vector<std::size_t> dying_end_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Plan> make_host_plan(std::shared_ptr<const Program> program, const Signature& signature) {
+  return std::make_shared<const HostPlan>(std::move(program), signature);
+}
+
+}  // namespace lazyfx::compile

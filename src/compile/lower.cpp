@@ -1,0 +1,239 @@
+#include <algorithm>
+
+#include "compile/typed_graph.hpp"
+#include "lazyfx/ops/lowering.hpp"
+
+namespace lazyfx::compile {
+namespace {
+
+using Index = TypedGraph::Index;
+
+// Folding trades memory for time: a constant that would be larger than this is computed at each run instead.
+constexpr std::size_t fold_limit_bytes = std::size_t{64} << 20;
+
+/// What an operator's lowering sees of the graph under construction.
+class Context final : public LoweringContext {
+ public:
+  Context(TypedGraph& graph, std::uint32_t node, const Attributes& attributes, std::span<const Index> inputs, std::span<const Index> outputs)
+      : graph_(graph), node_(node), attributes_(attributes), inputs_(inputs), outputs_(outputs) {}
+
+  const Attributes& attributes() const override { return attributes_; }
+  std::size_t input_count() const override { return inputs_.size(); }
+  bool has_input(std::size_t i) const override { return i < inputs_.size() && inputs_[i] != TypedGraph::none; }
+  ValueRef input(std::size_t i) const override {
+    if (!has_input(i)) throw Error(ErrorKind::invalid_graph, "input " + std::to_string(i) + " is missing");
+    return ValueRef{inputs_[i]};
+  }
+  std::size_t output_count() const override { return outputs_.size(); }
+  ValueRef output(std::size_t i) const override { return ValueRef{outputs_[i]}; }
+  DType dtype(ValueRef v) const override { return at(v).dtype; }
+  const Shape& shape(ValueRef v) const override { return at(v).shape; }
+  Tensor constant_value(ValueRef v) const override {
+    const auto& value = at(v);
+    if (value.constant.defined()) return value.constant;
+    const auto& root = graph_.values[graph_.root(index(v))];
+    return root.constant.defined() ? root.constant.reshape(value.shape) : Tensor();
+  }
+  ValueRef temporary(DType dtype, const Shape& shape) override { return ValueRef{graph_.add_value(dtype, shape)}; }
+  ValueRef constant(Tensor value) override { return ValueRef{graph_.add_constant(std::move(value))}; }
+  ValueRef reshape(ValueRef v, const Shape& shape) override {
+    require_size(v, shape);
+    const Tensor known = constant_value(v);
+    if (known.defined()) return constant(known.reshape(shape));
+    const Index out = graph_.add_value(at(v).dtype, shape);
+    graph_.values[out].alias_of = index(v);
+    return ValueRef{out};
+  }
+  void emit(Primitive primitive, std::vector<ValueRef> inputs, ValueRef out) override {
+    TypedGraph::Step step;
+    step.work = std::move(primitive);
+    step.node = node_;
+    step.inputs.reserve(inputs.size());
+    for (const ValueRef v : inputs) step.inputs.push_back(index(v));
+    step.outputs.push_back(index(out));
+    graph_.steps.push_back(std::move(step));
+  }
+  void alias(ValueRef v, ValueRef out) override {
+    require_size(v, at(out).shape);
+    if (at(v).dtype != at(out).dtype) throw Error(ErrorKind::invalid_graph, "an alias cannot change the dtype");
+    const Tensor known = constant_value(v);
+    if (known.defined()) graph_.values[index(out)].constant = known.reshape(at(out).shape);
+    else graph_.values[index(out)].alias_of = index(v);
+  }
+
+ private:
+  static Index index(ValueRef v) { return static_cast<Index>(v); }
+  const TypedGraph::Value& at(ValueRef v) const { return graph_.values[index(v)]; }
+  void require_size(ValueRef v, const Shape& shape) const {
+    if (at(v).shape.size() != shape.size()) {
+      throw Error(ErrorKind::invalid_graph, "a value of shape " + to_string(at(v).shape) + " cannot be seen as " + to_string(shape));
+    }
+  }
+
+  TypedGraph& graph_;
+  std::uint32_t node_;
+  const Attributes& attributes_;
+  std::span<const Index> inputs_, outputs_;
+};
+
+class Lowerer {
+ public:
+  Lowerer(const Program& program, const Signature& signature, const StopToken& stop) : program_(program), stop_(stop) {
+    outputs_of_.resize(program.value_limit);
+    for (std::size_t i = 0; i < program.inputs.size(); ++i) {
+      const auto& input = signature.inputs()[i];
+      const Index v = graph_.add_value(input.dtype, input.shape);
+      graph_.values[v].input = static_cast<std::int32_t>(i);
+      graph_.inputs.push_back(v);
+      outputs_of_[program.inputs[i].value] = {v};
+    }
+  }
+
+  TypedGraph take() {
+    for (const auto& step : program_.steps) {
+      stop_.check();
+      switch (step.kind) {
+        case Program::Kind::constant: outputs_of_[step.value] = {graph_.add_constant(step.constant)}; break;
+        case Program::Kind::item: pick(step); break;
+        case Program::Kind::apply: apply(step); break;
+        case Program::Kind::call_module: throw DependsOnValues{};
+      }
+    }
+    collect(program_.result);
+    return std::move(graph_);
+  }
+
+ private:
+  void pick(const Program::Step& step) {
+    const auto& outputs = outputs_of_[static_cast<std::uint32_t>(step.args[0].as_node())];
+    if (step.index < 0 || static_cast<std::size_t>(step.index) >= outputs.size()) throw DependsOnValues{};
+    outputs_of_[step.value] = {outputs[static_cast<std::size_t>(step.index)]};
+  }
+
+  void apply(const Program::Step& step) {
+    const Operator& op = *step.op;
+    const std::vector<Index> inputs = gather_inputs(step);
+    try {
+      std::vector<Tensor> constants(inputs.size());
+      bool all_constant = true;
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (inputs[i] == TypedGraph::none) continue;
+        const auto& value = graph_.values[inputs[i]];
+        constants[i] = value.constant;
+        if (!constants[i].defined() && graph_.is_constant(inputs[i])) {
+          constants[i] = graph_.values[graph_.root(inputs[i])].constant.reshape(value.shape);
+        }
+        all_constant = all_constant && constants[i].defined();
+      }
+      const auto types = infer(step, inputs, constants);
+      if (op.effect == Effect::pure && all_constant && foldable(types)) {
+        auto results = run_reference(op, constants, step.application.attributes, step.output_count);
+        auto& outputs = outputs_of_[step.value];
+        for (Tensor& result : results) outputs.push_back(graph_.add_constant(result.contiguous()));
+        return;
+      }
+      std::vector<Index> outputs;
+      for (const TensorType& type : types) {
+        if (!type.is_static() || type.dtype == DType::string) throw DependsOnValues{};
+        outputs.push_back(graph_.add_value(type.dtype, type.shape()));
+      }
+      outputs_of_[step.value] = outputs;
+      emit(step, inputs, outputs);
+    } catch (const DependsOnValues&) {
+      throw;
+    } catch (const Stopped&) {
+      throw;
+    } catch (...) {
+      throw current_error_at(program_.source, step.value, op.name, "lower");
+    }
+  }
+
+  std::vector<TensorType> infer(const Program::Step& step, std::span<const Index> inputs, std::span<const Tensor> constants) {
+    std::vector<std::optional<TensorType>> types(inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i] == TypedGraph::none) continue;
+      const auto& value = graph_.values[inputs[i]];
+      types[i] = TensorType(value.dtype, value.shape);
+    }
+    auto result = step.op->type_rule(TypeContext{types, constants, step.application.attributes, step.output_count});
+    if (result.size() < step.output_count) {
+      throw Error(ErrorKind::invalid_graph, "its type rule gave " + std::to_string(result.size()) + " outputs, but " +
+                                                std::to_string(step.output_count) + " are used");
+    }
+    result.resize(step.output_count);
+    return result;
+  }
+
+  static bool foldable(std::span<const TensorType> types) {
+    for (const TensorType& type : types) {
+      if (!type.is_static()) continue;  // the reference kernel decides; its size is bounded by its own inputs' values
+      if (static_cast<std::size_t>(type.shape().size()) > fold_limit_bytes / size_of(type.dtype)) return false;
+    }
+    return true;
+  }
+
+  void emit(const Program::Step& step, const std::vector<Index>& inputs, const std::vector<Index>& outputs) {
+    const Operator& op = *step.op;
+    const std::size_t steps_before = graph_.steps.size();
+    const std::size_t values_before = graph_.values.size();
+    if (op.lowering && op.effect == Effect::pure) {
+      Context context(graph_, step.value, step.application.attributes, inputs, outputs);
+      if (op.lowering(context)) return;
+      graph_.steps.resize(steps_before);
+      graph_.values.resize(values_before);
+      for (const Index out : outputs) graph_.values[out].alias_of = TypedGraph::none;
+    }
+    TypedGraph::Step reference;
+    reference.work = TypedGraph::Reference{step.op, step.application.attributes};
+    reference.node = step.value;
+    reference.inputs = inputs;
+    reference.outputs = outputs;
+    reference.keep = op.effect == Effect::mutating || op.effect == Effect::io;
+    graph_.steps.push_back(std::move(reference));
+  }
+
+  std::vector<Index> gather_inputs(const Program::Step& step) {
+    const auto& arguments = step.application.inputs;
+    std::optional<DType> beside;
+    for (const Argument& a : arguments) {
+      if (a.is_node() && !beside) beside = graph_.values[single(a.as_node())].dtype;
+    }
+    std::vector<Index> inputs;
+    inputs.reserve(arguments.size());
+    for (const Argument& a : arguments) {
+      if (a.is_none()) inputs.push_back(TypedGraph::none);
+      else if (a.is_node()) inputs.push_back(single(a.as_node()));
+      else if (a.is_tensor()) inputs.push_back(graph_.add_constant(a.as_tensor()));
+      else inputs.push_back(graph_.add_constant(literal_tensor(a, beside)));
+    }
+    return inputs;
+  }
+
+  Index single(NodeId id) const {
+    const auto& outputs = outputs_of_[static_cast<std::uint32_t>(id)];
+    if (outputs.size() != 1) throw DependsOnValues{};
+    return outputs[0];
+  }
+
+  void collect(const Argument& result) {
+    for_each_node(result, [&](NodeId id) {
+      const auto& outputs = outputs_of_[static_cast<std::uint32_t>(id)];
+      graph_.outputs.insert(graph_.outputs.end(), outputs.begin(), outputs.end());
+      if (outputs.size() != 1) throw DependsOnValues{};
+    });
+  }
+
+  const Program& program_;
+  const StopToken& stop_;
+  TypedGraph graph_;
+  std::vector<std::vector<Index>> outputs_of_;
+};
+
+}  // namespace
+
+TypedGraph lower(const Program& program, const Signature& signature, const StopToken& stop) {
+  if (program.needs_host || signature.has_opaque()) throw DependsOnValues{};
+  return Lowerer(program, signature, stop).take();
+}
+
+}  // namespace lazyfx::compile

@@ -1,0 +1,172 @@
+#include "compile/program.hpp"
+
+#include <algorithm>
+
+#include "lazyfx/graph/code.hpp"
+
+namespace lazyfx::compile {
+namespace {
+
+constexpr std::string_view getitem = "getitem";
+
+std::size_t line_of(const Source& source, NodeId node) {
+  const Code code = render_code(source.graph, source.class_name);
+  const auto at = std::find(code.line_to_node.begin(), code.line_to_node.end(), node);
+  return at == code.line_to_node.end() ? 0 : static_cast<std::size_t>(at - code.line_to_node.begin()) + 1;
+}
+
+class Binder {
+ public:
+  Binder(const Source& source, const OperatorRegistry& operators) : source_(source), operators_(operators) {
+    program_.source = source;
+    program_.value_limit = source.graph.id_limit();
+    step_of_.assign(program_.value_limit, no_step);
+    program_.steps.reserve(source.graph.size());
+  }
+
+  Program take(const StopToken& stop) {
+    std::size_t visited = 0;
+    for (const NodeView node : source_.graph) {
+      if (++visited % 256 == 0) stop.check();
+      visit(node);
+    }
+    return std::move(program_);
+  }
+
+ private:
+  static constexpr std::uint32_t no_step = 0xffffffffU;
+
+  void visit(NodeView node) {
+    const auto value = static_cast<std::uint32_t>(node.id());
+    switch (node.op()) {
+      case Opcode::placeholder: {
+        std::optional<Argument> fallback;
+        if (!node.args().empty()) fallback = node.args()[0];
+        program_.inputs.push_back({value, node.target(), node.type(), std::move(fallback)});
+        return;
+      }
+      case Opcode::get_attr: return visit_attribute(node, value);
+      case Opcode::call_function:
+        if (node.target() == getitem && visit_item(node, value)) return;
+        return apply(node, value, operators_.find(node.target()), "operator");
+      case Opcode::call_method: return apply(node, value, operators_.find_method(node.target()), "method");
+      case Opcode::call_module: return visit_module(node, value);
+      case Opcode::output: program_.result = node.args().empty() ? Argument() : node.args()[0]; return;
+    }
+  }
+
+  void visit_attribute(NodeView node, std::uint32_t value) {
+    const auto found = source_.tensors->find(node.target());
+    if (found == source_.tensors->end()) {
+      fail(node, ErrorKind::invalid_graph, "the module has no tensor at '" + node.target() + "'");
+    }
+    Program::Step step;
+    step.kind = Program::Kind::constant;
+    step.value = value;
+    step.constant = found->second;
+    push(std::move(step));
+  }
+
+  void visit_module(NodeView node, std::uint32_t value) {
+    const auto found = source_.modules->find(node.target());
+    if (found == source_.modules->end()) fail(node, ErrorKind::invalid_graph, "the module has no submodule at '" + node.target() + "'");
+    Program::Step step;
+    step.kind = Program::Kind::call_module;
+    step.value = value;
+    step.module = &found->second;
+    step.args = node.args();
+    program_.needs_host = true;
+    push(std::move(step));
+  }
+
+  bool visit_item(NodeView node, std::uint32_t value) {
+    if (node.args().size() != 2 || !node.args()[0].is_node() || !node.args()[1].is_int()) {
+      if (node.args().size() == 2 && node.args()[0].is_node() && node.args()[1].is_string()) {
+        program_.needs_host = true;
+      } else {
+        fail(node, ErrorKind::invalid_graph, "getitem takes a value and an integer or string index");
+      }
+    }
+    const std::uint32_t producer = step_of_[static_cast<std::uint32_t>(node.args()[0].as_node())];
+    Program::Step step;
+    step.kind = Program::Kind::item;
+    step.value = value;
+    step.args = node.args();
+    step.index = node.args()[1].is_int() ? node.args()[1].as_int() : 0;
+    if (producer != no_step && program_.steps[producer].kind == Program::Kind::apply && step.index >= 0) {
+      auto& count = program_.steps[producer].output_count;
+      const auto& outputs = program_.steps[producer].op->schema.outputs;
+      const bool variadic = !outputs.empty() && outputs.back().arity == Parameter::Arity::variadic;
+      if (!variadic && static_cast<std::size_t>(step.index) >= std::max<std::size_t>(outputs.size(), 1)) {
+        fail(node, ErrorKind::invalid_graph, "there is no output " + std::to_string(step.index));
+      }
+      if (static_cast<std::size_t>(step.index) > 65535) fail(node, ErrorKind::invalid_graph, "output index out of range");
+      count = std::max(count, static_cast<std::size_t>(step.index) + 1);
+    } else {
+      program_.needs_host = true;
+    }
+    push(std::move(step));
+    return true;
+  }
+
+  void apply(NodeView node, std::uint32_t value, OperatorPtr op, const char* what) {
+    if (!op) fail(node, ErrorKind::unsupported, std::string("no ") + what + " of this name is registered");
+    Program::Step step;
+    step.value = value;
+    step.op = std::move(op);
+    try {
+      step.application = bind(*step.op, node.args(), node.kwargs());
+    } catch (...) {
+      throw current_error_at(source_, value, node.target(), "bind");
+    }
+    for (const Argument& input : step.application.inputs) {
+      if (input.is_list() || input.is_tuple() || input.is_dict() || input.is_slice()) program_.needs_host = true;
+    }
+    push(std::move(step));
+  }
+
+  void push(Program::Step step) {
+    step_of_[step.value] = static_cast<std::uint32_t>(program_.steps.size());
+    program_.steps.push_back(std::move(step));
+  }
+
+  [[noreturn]] void fail(NodeView node, ErrorKind kind, const std::string& message) {
+    throw CompileError(kind, node.target(), node.name(), "bind", line_of(source_, node.id()), message);
+  }
+
+  const Source& source_;
+  const OperatorRegistry& operators_;
+  Program program_;
+  std::vector<std::uint32_t> step_of_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop) {
+  return std::make_shared<const Program>(Binder(source, operators).take(stop));
+}
+
+CompileError error_at(const Program& program, std::uint32_t value, const char* pass, ErrorKind kind, const std::string& message) {
+  const NodeView node = program.source.graph.node(NodeId{value});
+  return CompileError(kind, node.target(), node.name(), pass, line_of(program.source, node.id()), message);
+}
+
+CompileError current_error_at(const Source& source, std::uint32_t value, const std::string& op, const char* pass) {
+  const NodeView node = source.graph.node(NodeId{value});
+  const std::size_t line = line_of(source, node.id());
+  try {
+    throw;
+  } catch (const CompileError& e) {
+    return e;
+  } catch (const Error& e) {
+    return CompileError(e.kind(), op, node.name(), pass, line, e.what());
+  } catch (const std::bad_alloc&) {
+    return CompileError(ErrorKind::resource, op, node.name(), pass, line, "out of memory");
+  } catch (const std::exception& e) {
+    return CompileError(ErrorKind::user_code, op, node.name(), pass, line, e.what());
+  } catch (...) {
+    return CompileError(ErrorKind::user_code, op, node.name(), pass, line, "something that is no std::exception was thrown");
+  }
+}
+
+}  // namespace lazyfx::compile

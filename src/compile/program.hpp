@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compile/source.hpp"
+#include "compile/stop.hpp"
+#include "lazyfx/compile/compile_error.hpp"
+#include "lazyfx/ops/binding.hpp"
+#include "lazyfx/ops/registry.hpp"
+
+namespace lazyfx::compile {
+
+using CompileErrorPtr = std::shared_ptr<const CompileError>;
+
+/// A graph with every name resolved and every application bound to its operator: what is true for all inputs. Made once per content,
+/// specialised per input signature. Immutable.
+struct Program {
+  struct Input {
+    std::uint32_t value;
+    std::string name;
+    std::optional<TensorType> type;
+    std::optional<Argument> default_value;
+  };
+  enum class Kind : std::uint8_t { constant, apply, item, call_module };
+  /// One node after binding. Values are numbered by node id.
+  struct Step {
+    Kind kind = Kind::apply;
+    std::uint32_t value = 0;
+    OperatorPtr op;
+    Application application;  ///< apply: bound arguments
+    Arguments args;           ///< item, call_module, and apply where arguments are aggregates that binding cannot see through
+    Tensor constant;
+    const ModuleCall* module = nullptr;
+    std::int64_t index = 0;
+    std::size_t output_count = 1;  ///< apply: outputs that the graph can ask for
+  };
+
+  Source source;
+  std::vector<Input> inputs;
+  std::vector<Step> steps;
+  Argument result;
+  std::size_t value_limit = 0;
+  bool needs_host = false;  ///< calls modules or picks items of things that are no operator's outputs
+
+  /// "%name" of a value, for messages.
+  std::string node_name(std::uint32_t value) const { return source.graph.node(NodeId{value}).name(); }
+};
+
+/// Binds every node. Throws CompileError naming operator and node; Stopped.
+std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop);
+
+/// A CompileError about the node that made `value`, with its line in the generated code.
+CompileError error_at(const Program& program, std::uint32_t value, const char* pass, ErrorKind kind, const std::string& message);
+/// The current exception as a CompileError about `value`: Errors keep their kind, others become user_code. Stopped is not for this.
+CompileError current_error_at(const Source& source, std::uint32_t value, const std::string& op, const char* pass);
+
+}  // namespace lazyfx::compile

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <unordered_map>
+
+#include "compile/flight.hpp"
+#include "compile/scheduler.hpp"
+#include "lazyfx/compile/runtime.hpp"
+
+namespace lazyfx::detail {
+
+/// What a Runtime owns and modules share: the pool, the flights, the table of living executables, the counters.
+/// Lock order: a module's mutex, then this one's, then an executable's, then the scheduler's.
+class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
+ public:
+  explicit RuntimeCore(RuntimeOptions options);
+  ~RuntimeCore();
+
+  const RuntimeOptions& options() const noexcept { return options_; }
+  compile::Scheduler& scheduler() noexcept { return *scheduler_; }
+  compile::StopToken stop_token() const noexcept { return compile::StopToken(&stopping_); }
+  bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+  /// Why the scheduler took no job.
+  compile::Failure refusal() const;
+  void stop();
+
+  /// Finds who already has, or makes, equal content. Compares contents, so it takes no lock of its caller's.
+  class Match;
+  Match match(std::uint64_t key, const compile::Source& source) const;
+  /// Where a module's compile goes. Exactly one is set.
+  struct Admission {
+    std::shared_ptr<compile::Executable> hit;    ///< equal content is alive: done
+    std::shared_ptr<compile::Flight> joined;     ///< equal content is being compiled: on_compiled will come
+    std::shared_ptr<compile::Flight> lead;       ///< nobody has it: compile it here
+    bool retry = false;                          ///< others came in between: match again
+  };
+  Admission admit(const Match& match, std::uint64_t key, const compile::Source& source, std::shared_ptr<compile::Subscriber> subscriber,
+                  std::uint64_t generation);
+  /// Compiles a flight on this thread and tells everyone seated. `ahead`: signatures to make plans for at once.
+  void fly(const std::shared_ptr<compile::Flight>& flight, std::span<const compile::Signature> ahead);
+  /// The subscriber no longer wants it; a flight with no seat left stops at its next step.
+  void leave(compile::Flight& flight, const compile::Subscriber* subscriber);
+
+  struct Counters {
+    std::atomic<std::uint64_t> marks{0}, started{0}, finished{0}, cancelled{0}, failed{0}, joined{0}, hits{0}, specializations{0}, runs{0};
+    std::atomic<std::size_t> waiting{0};
+  };
+  Counters& counters() noexcept { return counters_; }
+  void count_specialization() noexcept { counters_.specializations.fetch_add(1, std::memory_order_relaxed); }
+  RuntimeStats stats() const;
+
+ private:
+  compile::CompileOutcome compile(compile::Flight& flight, std::span<const compile::Signature> ahead);
+
+  const RuntimeOptions options_;
+  const std::shared_ptr<compile::Scheduler> scheduler_;
+  std::atomic<bool> stopping_{false};
+  Counters counters_;
+  mutable std::mutex mutex_;
+  // State below is protected by mutex_.
+  std::unordered_multimap<std::uint64_t, std::shared_ptr<compile::Flight>> flights_;
+  std::unordered_multimap<std::uint64_t, std::weak_ptr<compile::Executable>> executables_;
+  std::size_t sweep_at_ = 64;  ///< entries at which dead ones are looked for, so that sweeping stays linear
+};
+
+/// What match() saw under a key: the one of equal content, if any, and who else was compared.
+class RuntimeCore::Match {
+ private:
+  friend class RuntimeCore;
+  std::shared_ptr<compile::Executable> executable;
+  std::shared_ptr<compile::Flight> flight;
+  std::vector<const void*> seen;
+};
+
+}  // namespace lazyfx::detail

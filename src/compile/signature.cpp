@@ -1,0 +1,126 @@
+#include "compile/signature.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "compile/program.hpp"
+#include "lazyfx/error.hpp"
+#include "lazyfx/tensor/type.hpp"
+
+namespace lazyfx::compile {
+namespace {
+
+bool describe(const Value& value, Signature::Input& out) {
+  if (value.is_tensor()) {
+    const Tensor& t = value.as_tensor();
+    if (!t.defined() || t.dtype() == DType::string) return false;
+    out.dtype = t.dtype();
+    out.shape = t.shape();
+    return true;
+  }
+  out.shape = Shape{};
+  if (value.is_bool()) out.dtype = DType::boolean;
+  else if (value.is_int()) out.dtype = DType::i64;
+  else if (value.is_double()) out.dtype = DType::f32;
+  else return false;
+  return true;
+}
+
+}  // namespace
+
+Signature::Signature(std::span<const Value> values) {
+  inputs_.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!describe(values[i], inputs_[i])) inputs_[i] = Input{DType::f32, Shape{}, true};
+  }
+}
+
+bool Signature::has_opaque() const noexcept {
+  return std::any_of(inputs_.begin(), inputs_.end(), [](const Input& i) { return i.opaque; });
+}
+
+bool Signature::matches(std::span<const Value> values) const noexcept {
+  if (values.size() != inputs_.size()) return false;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Input& want = inputs_[i];
+    if (values[i].is_tensor() && !want.opaque) {
+      const Tensor& t = values[i].as_tensor();
+      if (!t.defined() || t.dtype() != want.dtype || !(t.shape() == want.shape)) return false;
+      continue;
+    }
+    Input have;
+    const bool known = describe(values[i], have);
+    if (known == want.opaque) return false;
+    if (known && !(have == want)) return false;
+  }
+  return true;
+}
+
+std::string to_string(const Signature& signature) {
+  std::string text = "(";
+  for (const auto& input : signature.inputs()) {
+    if (text.size() > 1) text += ", ";
+    text += input.opaque ? "value" : std::string(to_string(input.dtype)) + "[" + to_string(input.shape) + "]";
+  }
+  return text + ")";
+}
+
+std::vector<Value> complete_inputs(const Program& program, std::span<const Value> given) {
+  const auto& wanted = program.inputs;
+  if (given.size() > wanted.size()) {
+    throw Error(ErrorKind::invalid_argument,
+                "the graph takes " + std::to_string(wanted.size()) + " inputs, but " + std::to_string(given.size()) + " were passed");
+  }
+  std::vector<Value> values(given.begin(), given.end());
+  for (std::size_t i = values.size(); i < wanted.size(); ++i) {
+    const auto& fallback = wanted[i].default_value;
+    if (!fallback) {
+      throw Error(ErrorKind::invalid_argument,
+                  "Expected positional argument for parameter " + wanted[i].name + ", but one was not passed in");
+    }
+    if (fallback->is_none()) values.emplace_back();
+    else if (fallback->is_bool()) values.emplace_back(fallback->as_bool());
+    else if (fallback->is_int()) values.emplace_back(fallback->as_int());
+    else if (fallback->is_double()) values.emplace_back(fallback->as_double());
+    else if (fallback->is_string()) values.emplace_back(fallback->as_string());
+    else if (fallback->is_tensor()) values.emplace_back(fallback->as_tensor());
+    else throw Error(ErrorKind::invalid_argument, "the default of parameter " + wanted[i].name + " is a " + fallback->kind());
+  }
+  return values;
+}
+
+bool fixed_signature(const Program& program, Signature& out) {
+  std::vector<Signature::Input> inputs;
+  for (const auto& input : program.inputs) {
+    if (!input.type || !input.type->is_static() || input.type->dtype == DType::string) return false;
+    inputs.push_back({input.type->dtype, input.type->shape(), false});
+  }
+  out = Signature(std::move(inputs));
+  return true;
+}
+
+void check_signature(const Program& program, const Signature& signature) {
+  std::map<std::string, std::int64_t, std::less<>> named;
+  for (std::size_t i = 0; i < program.inputs.size(); ++i) {
+    const auto& want = program.inputs[i];
+    const auto& have = signature.inputs()[i];
+    if (!want.type || have.opaque) continue;
+    if (!want.type->accepts(have.dtype, have.shape)) {
+      throw Error(ErrorKind::invalid_argument, "input " + want.name + " is " + to_string(TensorType(have.dtype, have.shape)) +
+                                                   ", but the graph takes " + to_string(*want.type));
+    }
+    if (!want.type->dims) continue;
+    for (std::size_t axis = 0; axis < want.type->dims->size(); ++axis) {
+      const Dim& dim = (*want.type->dims)[axis];
+      if (dim.known() || dim.name.empty()) continue;
+      const auto [at, fresh] = named.emplace(dim.name, have.shape[axis]);
+      if (!fresh && at->second != have.shape[axis]) {
+        throw Error(ErrorKind::invalid_argument, "dimension " + dim.name + " is " + std::to_string(at->second) + " and also " +
+                                                     std::to_string(have.shape[axis]) + " (input " + want.name + ", axis " +
+                                                     std::to_string(axis) + ")");
+      }
+    }
+  }
+}
+
+}  // namespace lazyfx::compile

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lazyfx/tensor/value.hpp"
+
+namespace lazyfx::compile {
+
+struct Program;
+
+/// What a plan may assume of the inputs of a call: dtype and shape of each tensor (a scalar value is a rank-0 tensor); an input of any
+/// other kind is `opaque`.
+class Signature {
+ public:
+  struct Input {
+    DType dtype = DType::f32;
+    Shape shape;
+    bool opaque = false;
+    friend bool operator==(const Input&, const Input&) = default;
+  };
+
+  Signature() = default;
+  explicit Signature(std::vector<Input> inputs) : inputs_(std::move(inputs)) {}
+  explicit Signature(std::span<const Value> values);
+
+  const std::vector<Input>& inputs() const noexcept { return inputs_; }
+  bool has_opaque() const noexcept;
+  /// True for a call with these values; the hot path's comparison.
+  bool matches(std::span<const Value> values) const noexcept;
+  friend bool operator==(const Signature&, const Signature&) = default;
+
+ private:
+  std::vector<Input> inputs_;
+};
+
+/// "(f32[1x64], i64[scalar])"
+std::string to_string(const Signature& signature);
+
+/// The inputs of a call completed with the placeholders' defaults. Throws Error(invalid_argument) naming the parameter when one is missing,
+/// there are too many, or one does not fit the placeholder's type.
+std::vector<Value> complete_inputs(const Program& program, std::span<const Value> given);
+/// The signature that every call has, if the placeholders' types fix it.
+bool fixed_signature(const Program& program, Signature& out);
+/// Checks a signature against the placeholders' types and named dimensions. Throws Error(invalid_argument).
+void check_signature(const Program& program, const Signature& signature);
+
+}  // namespace lazyfx::compile

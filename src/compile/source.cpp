@@ -1,0 +1,35 @@
+#include "compile/source.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace lazyfx::compile {
+
+std::uint64_t Source::fingerprint() const {
+  XXH64_state_t state;
+  XXH64_reset(&state, 0x6c617a796678ULL);
+  const auto add = [&](std::uint64_t v) { XXH64_update(&state, &v, sizeof v); };
+  add(graph.structure_fingerprint());
+  add(graph.constants_fingerprint());
+  for (const auto& [path, tensor] : *tensors) {
+    add(path.size());
+    XXH64_update(&state, path.data(), path.size());
+    add(tensor.digest());
+  }
+  // A callable has no content to compare, so its table stands for itself.
+  if (!modules->empty()) add(reinterpret_cast<std::uintptr_t>(modules.get()));
+  return XXH64_digest(&state);
+}
+
+bool Source::same_content(const Source& other) const {
+  if (modules != other.modules && !(modules->empty() && other.modules->empty())) return false;
+  if (tensors != other.tensors) {
+    if (tensors->size() != other.tensors->size()) return false;
+    for (auto a = tensors->begin(), b = other.tensors->begin(); a != tensors->end(); ++a, ++b) {
+      if (a->first != b->first || !(a->second.is_same(b->second) || equal(a->second, b->second))) return false;
+    }
+  }
+  return graph.same_content(other.graph);
+}
+
+}  // namespace lazyfx::compile

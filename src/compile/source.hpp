@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "lazyfx/graph/snapshot.hpp"
+#include "lazyfx/tensor/tensor.hpp"
+#include "lazyfx/tensor/value.hpp"
+
+namespace lazyfx::compile {
+
+/// A submodule as a compile sees it: something to call.
+using ModuleCall = std::function<Value(std::span<const Value>)>;
+using TensorTable = std::map<std::string, Tensor, std::less<>>;
+using ModuleTable = std::map<std::string, ModuleCall, std::less<>>;
+
+/// Everything one generation of a module was when it was marked. Immutable; shared between threads.
+struct Source {
+  Snapshot graph;
+  std::shared_ptr<const TensorTable> tensors = std::make_shared<const TensorTable>();
+  std::shared_ptr<const ModuleTable> modules = std::make_shared<const ModuleTable>();
+  std::string class_name;
+
+  /// Content key of the whole: structure and constants, folded. Sources that call modules have a key of their own each.
+  std::uint64_t fingerprint() const;
+  /// What the fingerprint covers, compared.
+  bool same_content(const Source& other) const;
+};
+
+}  // namespace lazyfx::compile

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <limits>
+
+#include "compile/memory_plan.hpp"
+#include "compile/static_plan.hpp"
+
+namespace lazyfx::compile {
+
+using Index = TypedGraph::Index;
+
+namespace {
+constexpr std::uint32_t never = std::numeric_limits<std::uint32_t>::max();
+// A run estimated by bytes alone: what a reference kernel costs beside a tuned one.
+constexpr double reference_ns_per_element = 20;
+constexpr double user_operator_ns = 1e6;  // unknown: off the event loop, unless the caller says otherwise
+}  // namespace
+
+/// Makes kernels for a typed graph and gives every value a place.
+class StaticPlanBuilder {
+ public:
+  StaticPlanBuilder(StaticPlan& plan, TypedGraph& graph) : plan_(plan), graph_(graph) {}
+
+  void build(const StopToken& stop) {
+    place_of_.resize(graph_.values.size());
+    find_last_uses();
+    choose_slots();
+    for (std::uint32_t i = 0; i < graph_.steps.size(); ++i) {
+      stop.check();
+      add(i);
+    }
+    finish_result();
+    plan_.arena_bytes_ = memory_.size();
+  }
+
+ private:
+  using Place = StaticPlan::Place;
+
+  void find_last_uses() {
+    last_use_.assign(graph_.values.size(), never);
+    for (std::uint32_t i = 0; i < graph_.steps.size(); ++i) {
+      const auto touch = [&](Index v) {
+        if (v != TypedGraph::none) last_use_[graph_.root(v)] = i;
+      };
+      for (const Index v : graph_.steps[i].inputs) touch(v);
+      for (const Index v : graph_.steps[i].epilogue_inputs) touch(v);
+    }
+    is_result_.assign(graph_.values.size(), false);
+    for (const Index v : graph_.outputs) is_result_[graph_.root(v)] = true;
+  }
+
+  /// What leaves the run, and what a reference kernel may keep, gets memory of its own.
+  void choose_slots() {
+    needs_slot_ = is_result_;
+    for (const auto& step : graph_.steps) {
+      if (step.primitive() != nullptr) continue;
+      for (const Index v : step.inputs) {
+        if (v != TypedGraph::none) needs_slot_[graph_.root(v)] = true;
+      }
+      for (const Index v : step.outputs) needs_slot_[v] = true;
+    }
+  }
+
+  Place place(Index v) {
+    const Index root = graph_.root(v);
+    Place& p = place_of_[root];
+    if (p.kind != Place::Kind::nothing) return p;
+    const auto& value = graph_.values[root];
+    if (value.input >= 0) {
+      p = {Place::Kind::input, static_cast<std::size_t>(value.input)};
+    } else if (value.constant.defined() || value.stored.defined()) {
+      Tensor tensor = (value.stored.defined() ? value.stored : value.constant).contiguous();
+      // Vector kernels want their constants on whole cache lines; a mapped file promises none.
+      if (reinterpret_cast<std::uintptr_t>(tensor.raw()) % 64 != 0) tensor = tensor.clone();
+      p = {Place::Kind::constant, plan_.constants_.size()};
+      plan_.constants_.push_back(std::move(tensor));
+    }
+    return p;
+  }
+
+  std::size_t bytes_of(Index v) const {
+    return static_cast<std::size_t>(graph_.values[v].shape.size()) * size_of(graph_.values[v].dtype);
+  }
+
+  void add(std::uint32_t at) {
+    auto& from = graph_.steps[at];
+    StaticPlan::Step step;
+    step.node = from.node;
+    step.first_place = static_cast<std::uint32_t>(plan_.places_.size());
+    std::vector<Index> inputs = from.inputs;
+    inputs.insert(inputs.end(), from.epilogue_inputs.begin(), from.epilogue_inputs.end());
+    step.input_count = static_cast<std::uint32_t>(inputs.size());
+    step.output_count = static_cast<std::uint32_t>(from.outputs.size());
+    plan_.widest_ = std::max<std::size_t>(plan_.widest_, inputs.size());
+    if (from.primitive() != nullptr) step.kernel = make_kernel(from);
+    else step.reference = std::make_shared<const TypedGraph::Reference>(std::get<TypedGraph::Reference>(from.work));
+
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      Place p;
+      if (inputs[i] != TypedGraph::none && !(step.kernel && i < from.inputs.size() && step.kernel->packs(i))) p = place(inputs[i]);
+      plan_.places_.push_back(p);
+      plan_.views_.push_back(inputs[i] == TypedGraph::none ? StaticPlan::View{}
+                                                           : StaticPlan::View{graph_.values[inputs[i]].dtype, graph_.values[inputs[i]].shape});
+    }
+    for (const Index out : from.outputs) {
+      place_of_[out] = place_output(step, from, inputs, out, at);
+      plan_.places_.push_back(place_of_[out]);
+      plan_.views_.push_back({graph_.values[out].dtype, graph_.values[out].shape});
+    }
+    const std::size_t scratch = step.kernel ? step.kernel->scratch_bytes() : 0;
+    if (scratch != 0) step.scratch = memory_.allocate(scratch);
+    if (scratch != 0) memory_.release(step.scratch, scratch);
+    release_dying(step, inputs, from.outputs, at);
+    plan_.steps_.push_back(std::move(step));
+  }
+
+  std::unique_ptr<const kernels::Kernel> make_kernel(const TypedGraph::Step& from) {
+    std::vector<kernels::Operand> operands;
+    std::vector<Tensor> constants;
+    for (const Index v : from.inputs) {
+      const auto& value = graph_.values[v];
+      operands.push_back({value.dtype, value.shape, value.layout});
+      Tensor constant = value.constant;
+      if (!constant.defined() && graph_.values[graph_.root(v)].constant.defined()) {
+        constant = graph_.values[graph_.root(v)].constant.reshape(value.shape);
+      }
+      constants.push_back(std::move(constant));
+    }
+    const auto& out = graph_.values[from.outputs[0]];
+    const kernels::Operand output{out.dtype, out.shape, out.layout};
+    kernels::Epilogue epilogue;
+    if (from.epilogue) {
+      epilogue.body = *from.epilogue;
+      for (const Index v : from.epilogue_inputs) {
+        const auto& value = graph_.values[v];
+        epilogue.operands.push_back({value.dtype, value.shape, value.layout});
+      }
+    }
+    plan_.estimate_ns_ += kernels::estimate_ns(*from.primitive(), operands, output);
+    try {
+      return kernels::make_kernel({*from.primitive(), std::move(operands), output, constants, from.epilogue ? &epilogue : nullptr});
+    } catch (...) {
+      const std::string target = plan_.program_->source.graph.node(NodeId{from.node}).target();
+      throw current_error_at(plan_.program_->source, from.node, target, "kernels");
+    }
+  }
+
+  Place place_output(const StaticPlan::Step& step, const TypedGraph::Step& from, const std::vector<Index>& inputs, Index out, std::uint32_t at) {
+    if (!step.kernel) {
+      const bool ours = from.work.index() == 1 && std::get<TypedGraph::Reference>(from.work).op->name.starts_with("onnx::");
+      plan_.estimate_ns_ += ours ? reference_ns_per_element * static_cast<double>(graph_.values[out].shape.size()) : user_operator_ns;
+    }
+    if (needs_slot_[out]) {
+      plan_.slots_.push_back({graph_.values[out].dtype, graph_.values[out].shape});
+      return {Place::Kind::slot, plan_.slots_.size() - 1};
+    }
+    for (std::size_t i = 0; i < inputs.size() && step.kernel; ++i) {
+      if (inputs[i] == TypedGraph::none) continue;
+      const Index root = graph_.root(inputs[i]);
+      if (!step.kernel->in_place(i) || last_use_[root] != at || place_of_[root].kind != Place::Kind::arena) continue;
+      if (bytes_of(root) != bytes_of(out) || reads_twice(inputs, root)) continue;
+      taken_over_.push_back(root);
+      return place_of_[root];
+    }
+    return {Place::Kind::arena, memory_.allocate(bytes_of(out))};
+  }
+
+  bool reads_twice(const std::vector<Index>& inputs, Index root) const {
+    return std::count_if(inputs.begin(), inputs.end(),
+                         [&](Index v) { return v != TypedGraph::none && graph_.root(v) == root; }) > 1;
+  }
+
+  void release_dying(StaticPlan::Step& step, const std::vector<Index>& inputs, const std::vector<Index>& outputs, std::uint32_t at) {
+    std::vector<Index> roots;
+    for (const Index v : inputs) {
+      if (v != TypedGraph::none && last_use_[graph_.root(v)] == at) roots.push_back(graph_.root(v));
+    }
+    for (const Index v : outputs) {
+      if (last_use_[v] == never) roots.push_back(v);
+    }
+    std::sort(roots.begin(), roots.end());
+    roots.erase(std::unique(roots.begin(), roots.end()), roots.end());
+    for (const Index root : roots) {
+      const Place& p = place_of_[root];
+      if (is_result_[root]) continue;
+      if (p.kind == Place::Kind::slot) step.dying_slots.push_back(static_cast<std::uint32_t>(p.at));
+      if (p.kind != Place::Kind::arena) continue;
+      if (std::find(taken_over_.begin(), taken_over_.end(), root) == taken_over_.end()) memory_.release(p.at, bytes_of(root));
+    }
+    taken_over_.clear();
+  }
+
+  void finish_result() {
+    for (const Index v : graph_.outputs) plan_.leaves_.push_back({place(v), graph_.values[v].shape});
+  }
+
+  StaticPlan& plan_;
+  TypedGraph& graph_;
+  MemoryPlan memory_;
+  std::vector<std::uint32_t> last_use_;
+  std::vector<bool> is_result_, needs_slot_;
+  std::vector<Place> place_of_;
+  std::vector<Index> taken_over_;  ///< inputs of the step at hand whose memory its output uses on
+};
+
+std::shared_ptr<const Plan> make_static_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop) {
+  TypedGraph graph = lower(*program, signature, stop);
+  eliminate_dead_steps(graph);
+  stop.check();
+  fold_into_weights(graph);
+  stop.check();
+  fuse_elementwise(graph);
+  stop.check();
+  assign_layouts(graph);
+  stop.check();
+  auto plan = std::make_shared<StaticPlan>(std::move(program), signature);
+  StaticPlanBuilder(*plan, graph).build(stop);
+  return plan;
+}
+
+}  // namespace lazyfx::compile

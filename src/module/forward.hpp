@@ -1,0 +1,15 @@
+#pragma once
+
+#include <memory>
+
+#include "module/module_core.hpp"
+
+namespace lazyfx::detail {
+
+/// Starts an asynchronous call: answers at once if it can (the completion is still posted), else waits, specialises and runs.
+void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, ForwardOptions options,
+                   const boost::asio::any_io_executor& executor, ForwardHandler handler);
+/// Starts an asynchronous wait until the generation current now is published.
+void start_ready(const std::shared_ptr<ModuleCore>& core, const boost::asio::any_io_executor& executor, ReadyHandler handler);
+
+}  // namespace lazyfx::detail

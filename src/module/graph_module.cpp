@@ -1,0 +1,179 @@
+#include "lazyfx/module/graph_module.hpp"
+
+#include <ostream>
+#include <set>
+
+#include "module/forward.hpp"
+#include "module/module_core.hpp"
+
+namespace lazyfx {
+
+/// The tables of the last freeze, shared by generations between which nothing in them changed.
+struct GraphModule::Frozen {
+  std::uint64_t edits = ~std::uint64_t{0};
+  std::uint64_t graph_edits = ~std::uint64_t{0};
+  std::shared_ptr<const compile::TensorTable> tensors;
+  std::shared_ptr<const compile::ModuleTable> modules;
+};
+
+GraphModule::GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options)
+    : core_(std::make_shared<detail::ModuleCore>(runtime.core())),
+      runtime_(&runtime),
+      graph_(std::move(graph)),
+      options_(std::move(options)),
+      frozen_(std::make_unique<Frozen>()) {
+  if (!graph_) throw Error(ErrorKind::invalid_argument, "a GraphModule needs a graph");
+  adopt(root);
+}
+
+GraphModule::GraphModule(Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options)
+    : GraphModule(Unmarked{}, runtime, std::move(graph), root, std::move(options)) {
+  mark(false, false);
+  core_->wait_for(core_->generation());
+}
+
+GraphModule::~GraphModule() { core_->abandon(); }
+
+void GraphModule::adopt(const Module* root) {
+  for (const Node node : graph_->nodes()) {
+    if (node.op() != Opcode::get_attr && node.op() != Opcode::call_module) continue;
+    const std::string& path = node.target();
+    if (find_tensor(path) != nullptr || find_submodule(path)) continue;
+    const auto* tensor = root != nullptr ? root->find_tensor(path) : nullptr;
+    const auto module = root != nullptr ? root->find_submodule(path) : nullptr;
+    if (node.op() == Opcode::get_attr && tensor != nullptr) {
+      set_tensor(path, tensor->tensor, tensor->kind, tensor->persistent);
+    } else if (!module || !add_submodule(path, module)) {
+      throw Error(ErrorKind::invalid_graph,
+                  "Node " + node.name() + " referenced target " + path + " but that target was not provided in root");
+    }
+  }
+}
+
+void GraphModule::set_graph(std::shared_ptr<Graph> graph) {
+  if (!graph) throw Error(ErrorKind::invalid_argument, "a GraphModule needs a graph");
+  graph_ = std::move(graph);
+  frozen_->graph_edits = ~std::uint64_t{0};
+  recompile();
+}
+
+void GraphModule::mark(bool schedule, bool count) {
+  const std::uint64_t edits = edit_count();
+  if (edits != frozen_->edits || !frozen_->tensors) {
+    auto tensors = std::make_shared<compile::TensorTable>();
+    for (auto& [path, named] : named_tensors()) tensors->emplace(path, named.tensor);
+    auto modules = std::make_shared<compile::ModuleTable>();
+    for (const Node node : graph_->find_nodes(Opcode::call_module)) {
+      if (const auto module = find_submodule(node.target())) {
+        modules->emplace(node.target(), [module](std::span<const Value> inputs) { return module->call(inputs); });
+      }
+    }
+    frozen_->tensors = std::move(tensors);
+    if (!frozen_->modules || !frozen_->modules->empty() || !modules->empty()) frozen_->modules = std::move(modules);
+    frozen_->edits = edits;
+  }
+  compile::Source source;
+  source.graph = graph_->freeze();
+  source.tensors = frozen_->tensors;
+  source.modules = frozen_->modules;
+  source.class_name = options_.class_name();
+  core_->mark(std::move(source), schedule, count);
+}
+
+void GraphModule::recompile() {
+  mark(false, true);
+  core_->wait_for(core_->generation());
+}
+
+Value GraphModule::call(std::span<const Value> inputs) { return core_->call(inputs); }
+
+void GraphModule::start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, ForwardOptions options,
+                                const boost::asio::any_io_executor& executor, detail::ForwardHandler handler) {
+  detail::start_forward(core, std::move(inputs), options, executor, std::move(handler));
+}
+
+void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, const boost::asio::any_io_executor& executor,
+                              detail::ReadyHandler handler) {
+  detail::start_ready(core, executor, std::move(handler));
+}
+
+std::string GraphModule::code() const {
+  const compile::Source source = core_->marked();
+  return render_code(source.graph, source.class_name).text;
+}
+
+std::string GraphModule::print_readable() const {
+  std::string text = render_code(graph_->freeze(), options_.class_name()).text;
+  for (const auto& [name, module] : submodules()) {
+    const auto* child = dynamic_cast<const GraphModule*>(module.get());
+    if (child == nullptr) continue;
+    text += "\n# submodule " + name + "\n" + child->print_readable();
+  }
+  return text;
+}
+
+void GraphModule::lint() const {
+  graph_->lint();
+  for (const Node node : graph_->nodes()) {
+    const std::string& target = node.target();
+    const auto fail = [&](const std::string& what) {
+      throw Error(ErrorKind::invalid_graph, "Node " + node.name() + " " + what);
+    };
+    switch (node.op()) {
+      case Opcode::get_attr:
+        if (find_tensor(target) == nullptr && !find_submodule(target)) fail("references nonexistent attribute " + target + " of " + class_name());
+        break;
+      case Opcode::call_module:
+        if (find_tensor(target) != nullptr) fail("target " + target + " does not reference a Module");
+        if (!find_submodule(target)) fail("references nonexistent attribute " + target + " of " + class_name());
+        break;
+      case Opcode::call_function:
+        if (!runtime_->operators().find(target)) fail("calls " + target + ", but no operator of this name is registered");
+        break;
+      case Opcode::call_method:
+        if (!runtime_->operators().find_method(target)) fail("calls method " + target + ", but no method of this name is registered");
+        break;
+      default: break;
+    }
+  }
+}
+
+void GraphModule::delete_all_unused_submodules() {
+  // Used: every step of a named path, and everything below a called module.
+  std::set<std::string, std::less<>> used, called;
+  for (const Node node : graph_->nodes()) {
+    if (node.op() != Opcode::get_attr && node.op() != Opcode::call_module) continue;
+    const std::string& path = node.target();
+    for (std::size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', dot + 1)) used.insert(path.substr(0, dot));
+    used.insert(path);
+    if (node.op() == Opcode::call_module) called.insert(path);
+  }
+  std::vector<std::pair<std::string, const Module*>> pending{{"", this}};
+  std::vector<std::string> unused;
+  while (!pending.empty()) {
+    const auto [prefix, module] = pending.back();
+    pending.pop_back();
+    for (const auto& [name, child] : module->submodules()) {
+      const std::string path = prefix.empty() ? name : prefix + "." + name;
+      if (called.contains(path)) continue;
+      if (used.contains(path)) pending.emplace_back(path, child.get());
+      else unused.push_back(path);
+    }
+  }
+  for (const std::string& path : unused) delete_submodule(path);
+}
+
+bool GraphModule::needs_recompile() const noexcept { return core_->needs_recompile(); }
+ModuleState GraphModule::state() const { return core_->state(); }
+std::uint64_t GraphModule::generation() const noexcept { return core_->generation(); }
+
+std::string to_string(const GraphModule& module) {
+  std::string text = module.class_name() + "(";
+  for (const auto& [name, child] : module.submodules()) text += "\n  (" + name + "): " + child->class_name();
+  return text + (module.submodules().empty() ? ")\n\n" : "\n)\n\n") + module.code() +
+         "\n# To see the graph as it is now, marked or not, use print_readable()\n";
+}
+
+std::ostream& operator<<(std::ostream& out, const GraphModule& module) { return out << to_string(module); }
+
+}  // namespace lazyfx

@@ -1,0 +1,361 @@
+#include "module/module_core.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+
+namespace lazyfx::detail {
+
+using compile::Failure;
+using compile::Priority;
+
+class ModuleCore::CompileJob final : public compile::Job {
+ public:
+  explicit CompileJob(std::shared_ptr<ModuleCore> core) : core_(std::move(core)) {}
+  void run() noexcept override { core_->compile_newest(); }
+  void drop() noexcept override { core_->drop_job(); }
+
+ private:
+  std::shared_ptr<ModuleCore> core_;
+};
+
+namespace {
+
+/// A thread that waits.
+class BlockingWaiter final : public Waiter {
+ public:
+  void wake(const Failure& failure) noexcept override {
+    const std::lock_guard lock(mutex_);
+    failure_ = failure;
+    awake_ = true;
+    condition_.notify_one();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [&] { return awake_; });
+    if (failure_) failure_.raise();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  bool awake_ = false;
+  Failure failure_;
+};
+
+}  // namespace
+
+ModuleCore::~ModuleCore() = default;
+
+void ModuleCore::mark(compile::Source source, bool schedule, bool count) {
+  std::shared_ptr<compile::Job> withdrawn;  // released after the lock
+  compile::Source old;
+  const std::lock_guard lock(mutex_);
+  old = std::exchange(marked_, std::move(source));
+  generation_.fetch_add(1, std::memory_order_acq_rel);
+  if (count) runtime_->counters().marks.fetch_add(1, std::memory_order_relaxed);
+  failure_ = Failure();
+  // What nobody awaits is superseded. A queued job needs nothing: it takes the newest when it begins.
+  if (waiters_.empty()) detach_compile();
+  if (!schedule && phase_ != Phase::leading) return;
+  Failure refused;
+  if (schedule) static_cast<void>(ensure(Priority::background, refused));  // a stopped runtime says so to whoever calls
+}
+
+void ModuleCore::request(Priority priority) {
+  const std::lock_guard lock(mutex_);
+  Failure refused;
+  if (!needs_recompile() || failed_generation_ == generation()) return;
+  static_cast<void>(ensure(priority, refused));
+}
+
+void ModuleCore::abandon() {
+  std::shared_ptr<compile::Job> withdrawn;
+  const std::lock_guard lock(mutex_);
+  abandoned_ = true;
+  if (!waiters_.empty()) return;
+  wanted_ = false;
+  if (phase_ == Phase::queued && runtime_->scheduler().withdraw(*job_)) {
+    withdrawn = std::move(job_);
+    phase_ = Phase::idle;
+    runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    detach_compile();
+  }
+}
+
+/// Gives up the compile under way, if any: it stops unless another module wants it.
+void ModuleCore::detach_compile() {
+  if (!flight_ || (phase_ != Phase::leading && phase_ != Phase::joined)) return;
+  runtime_->leave(*flight_, this);
+  flight_.reset();
+  if (phase_ == Phase::joined) phase_ = Phase::idle;  // when leading, the compiling thread ends the phase
+}
+
+ModuleState ModuleCore::state() const {
+  const std::lock_guard lock(mutex_);
+  if (!needs_recompile()) return ModuleState::clean;
+  if (failed_generation_ == generation()) return ModuleState::failed;
+  switch (phase_) {
+    case Phase::queued: return ModuleState::queued;
+    case Phase::leading:
+    case Phase::joined: return compiling_ == generation() ? ModuleState::compiling : (wanted_ ? ModuleState::queued : ModuleState::dirty);
+    case Phase::idle: break;
+  }
+  return ModuleState::dirty;
+}
+
+compile::Source ModuleCore::marked() const {
+  const std::lock_guard lock(mutex_);
+  return marked_;
+}
+
+bool ModuleCore::ensure(Priority priority, Failure& refusal) {
+  switch (phase_) {
+    case Phase::idle: {
+      auto job = std::make_shared<CompileJob>(shared_from_this());
+      if (!runtime_->scheduler().submit(job, priority)) {
+        refusal = runtime_->refusal();
+        return false;
+      }
+      job_ = std::move(job);
+      phase_ = Phase::queued;
+      wanted_ = false;
+      return true;
+    }
+    case Phase::queued: runtime_->scheduler().promote(*job_, priority); return true;
+    case Phase::leading:
+    case Phase::joined:
+      if (compiling_ != generation() || !flight_) {
+        wanted_priority_ = wanted_ ? std::max(wanted_priority_, priority) : priority;
+        wanted_ = true;
+      }
+      return true;
+  }
+  return true;
+}
+
+void ModuleCore::drop_job() {
+  Woken woken;
+  {
+    const std::lock_guard lock(mutex_);
+    job_.reset();
+    phase_ = Phase::idle;
+    runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+    take_waiters(generation(), woken);
+  }
+  for (const auto& waiter : woken) waiter->wake(Failure::stopped());
+}
+
+void ModuleCore::compile_newest() {
+  compile::Source source;
+  std::uint64_t generation = 0;
+  std::vector<compile::Signature> ahead;
+  {
+    const std::lock_guard lock(mutex_);
+    job_.reset();
+    phase_ = Phase::leading;
+    wanted_ = false;
+    source = marked_;
+    generation = compiling_ = this->generation();
+    if (published_) {
+      // Whoever called the last generation will call this one alike.
+      for (const auto& plan : published_->executable->plans()) {
+        if (!plan->signature().has_opaque()) ahead.push_back(plan->signature());
+      }
+    }
+  }
+  std::uint64_t key = 0;
+  RuntimeCore::Admission admission;
+  try {
+    key = source.fingerprint();
+    for (;;) {
+      const auto match = runtime_->match(key, source);
+      const std::lock_guard lock(mutex_);
+      admission = runtime_->admit(match, key, source, shared_from_this(), generation);
+      if (admission.retry) continue;
+      if (admission.joined) phase_ = Phase::joined;
+      flight_ = admission.joined ? admission.joined : admission.lead;
+      if (admission.joined) return;
+      break;
+    }
+  } catch (...) {
+    on_compiled(generation, {nullptr, Failure::current()});
+    end_leading(generation);
+    return;
+  }
+  if (admission.hit) on_compiled(generation, {admission.hit, {}});
+  else runtime_->fly(admission.lead, ahead);
+  end_leading(generation);
+}
+
+void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept {
+  Woken served, failed;
+  Failure refusal;
+  Failure failure = outcome.failure;
+  if (!failure && !outcome.executable && runtime_->stopping()) failure = Failure::stopped();
+  {
+    const std::lock_guard lock(mutex_);
+    if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) {
+      phase_ = Phase::idle;
+      flight_.reset();
+    }
+    if (outcome.executable) {
+      if (!published_ || generation > published_->generation) {
+        auto publication = std::make_shared<Publication>();
+        publication->generation = generation;
+        publication->executable = outcome.executable;
+        publication->plans = outcome.executable->plans();
+        publish(std::move(publication));
+      }
+      take_waiters(published_->generation, served);
+    } else if (failure) {
+      if (outcome.failure) {
+        failed_generation_ = std::max(failed_generation_, generation);
+        if (generation == this->generation()) failure_ = failure;
+      }
+      take_waiters(generation, failed);
+    }
+    restart(failed, refusal);
+  }
+  for (const auto& waiter : served) waiter->wake({});
+  for (const auto& waiter : failed) waiter->wake(failure ? failure : refusal);
+}
+
+void ModuleCore::end_leading(std::uint64_t generation) {
+  Woken failed;
+  Failure refusal;
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::leading || compiling_ != generation) return;
+    phase_ = Phase::idle;
+    flight_.reset();
+    restart(failed, refusal);
+  }
+  for (const auto& waiter : failed) waiter->wake(refusal);
+}
+
+/// After a compile: starts the newest if somebody still wants it. Waiters that cannot be served any more go to `failed`.
+void ModuleCore::restart(Woken& failed, Failure& refusal) {
+  if (phase_ != Phase::idle) return;
+  Priority priority{};
+  if (!compile_wanted(priority)) return;
+  if (!ensure(priority, refusal)) take_waiters(generation(), failed);
+}
+
+bool ModuleCore::compile_wanted(Priority& priority) const {
+  if (!needs_recompile() || failed_generation_ == generation()) return false;
+  priority = wanted_ ? wanted_priority_ : Priority::background;
+  for (const Waiter& w : waiters_) priority = std::max(priority, w.priority);
+  return !waiters_.empty() || (wanted_ && !abandoned_);
+}
+
+void ModuleCore::publish(std::shared_ptr<const Publication> publication) {
+  const auto old = std::exchange(published_, std::move(publication));
+  hot_.store(published_.get(), std::memory_order_seq_cst);
+  published_generation_.store(published_->generation, std::memory_order_release);
+  hazard::retire(old);
+}
+
+void ModuleCore::take_waiters(std::uint64_t up_to, Woken& out) {
+  for (auto i = waiters_.begin(); i != waiters_.end();) {
+    Waiter& waiter = *i;
+    if (waiter.generation > up_to) {
+      ++i;
+      continue;
+    }
+    i = waiters_.erase(i);
+    runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
+    out.push_back(std::move(waiter.self));
+  }
+}
+
+bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<const Publication>& published, Failure& failure) {
+  const std::lock_guard lock(mutex_);
+  if (published_ && published_->generation >= waiter->generation) {
+    published = published_;
+    return false;
+  }
+  if (failed_generation_ == generation() && failure_) {
+    failure = failure_;
+    return false;
+  }
+  if (runtime_->stopping()) {
+    failure = Failure::stopped();
+    return false;
+  }
+  if (!ensure(waiter->priority, failure)) return false;
+  waiter->self = waiter;
+  waiters_.push_back(*waiter);
+  runtime_->counters().waiting.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+bool ModuleCore::unlink(Waiter& waiter) {
+  std::shared_ptr<Waiter> self;
+  const std::lock_guard lock(mutex_);
+  if (!waiter.is_linked()) return false;
+  waiters_.erase(waiters_.iterator_to(waiter));
+  self = std::move(waiter.self);
+  runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
+void ModuleCore::refresh(const std::shared_ptr<const Publication>& seen) {
+  const std::lock_guard lock(mutex_);
+  if (published_ != seen) return;
+  auto fresh = std::make_shared<Publication>(*published_);
+  fresh->plans = fresh->executable->plans();
+  publish(std::move(fresh));
+}
+
+std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation) {
+  for (;;) {
+    auto waiter = std::make_shared<BlockingWaiter>();
+    waiter->generation = generation;
+    waiter->priority = Priority::blocking;
+    std::shared_ptr<const Publication> published;
+    Failure failure;
+    if (!link(waiter, published, failure)) {
+      if (failure) failure.raise();
+      return published;
+    }
+    // Help: what nobody has begun is compiled here.
+    std::shared_ptr<compile::Job> job;
+    {
+      const std::lock_guard lock(mutex_);
+      if (phase_ == Phase::queued && runtime_->scheduler().withdraw(*job_)) job = job_;
+    }
+    if (job) {
+      job->run();
+    } else if (runtime_->scheduler().on_pool_thread() && unlink(*waiter)) {
+      throw Error(ErrorKind::would_deadlock, "a pool thread cannot wait for a compile that another thread of the pool has begun");
+    }
+    waiter->wait();
+  }
+}
+
+Value ModuleCore::call(std::span<const Value> inputs) {
+  Value result;
+  if (try_run(inputs, true, result)) return result;
+  const auto published = wait_for(generation());
+  const auto& program = published->executable->program();
+  const std::vector<Value> complete = compile::complete_inputs(program, inputs);
+  const auto answer = published->executable->make_now(compile::Signature(complete));
+  if (!answer.plan) answer.failure.raise();
+  refresh(published);
+  return answer.plan->run(complete, {});
+}
+
+bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Value& out) {
+  hazard::Guard guard;
+  const std::uint64_t current = generation();
+  const Publication* published = guard.protect(hot_);
+  if (published == nullptr || published->generation < current) return false;
+  const compile::Plan* plan = published->find(inputs);
+  if (plan == nullptr) return false;
+  if (!anyhow && plan->estimate_ns() > runtime_->options().inline_budget_ns()) return false;
+  out = plan->run(inputs, {});
+  return true;
+}
+
+}  // namespace lazyfx::detail

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <atomic>
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compile/executable.hpp"
+#include "compile/flight.hpp"
+#include "compile/hazard.hpp"
+#include "compile/runtime_core.hpp"
+#include "compile/source.hpp"
+#include "lazyfx/module/graph_module.hpp"
+
+namespace lazyfx::detail {
+
+/// What a module answers with: one generation's executable and the plans that were ready when it was published. Immutable.
+struct Publication {
+  std::uint64_t generation = 0;
+  Tier tier = Tier::baseline;
+  std::shared_ptr<compile::Executable> executable;
+  compile::Executable::Plans plans;
+
+  const compile::Plan* find(std::span<const Value> inputs) const noexcept {
+    for (const auto& plan : plans) {
+      if (plan->signature().matches(inputs)) return plan.get();
+    }
+    return nullptr;
+  }
+};
+
+/// Someone who waits for a generation. While linked, its core holds it by `self`. Whoever unlinks it, under the core's mutex, wakes it.
+struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>> {
+  virtual ~Waiter() = default;
+  /// Look again (no failure), or give up. Called without locks held.
+  virtual void wake(const compile::Failure& failure) noexcept = 0;
+
+  std::uint64_t generation = 0;
+  compile::Priority priority = compile::Priority::awaited;
+  std::shared_ptr<Waiter> self;
+};
+
+/// The concurrent half of a GraphModule: its generation, its publication, its one compile, and everyone who waits. Outlives the module
+/// while something waits. Everything here may be called from any thread; mark() from the editor's.
+///
+/// Phases of the module's compile, under the mutex:
+///   idle    -> queued (a job is in the scheduler) -> leading (a thread compiles for it) -> idle
+///                                                 -> joined (another module's flight has equal content) -> idle
+/// At most one compile is queued or running for a module; a mark meanwhile sets `wanted_`, which starts the newest when it ends.
+class ModuleCore final : public compile::Subscriber, public std::enable_shared_from_this<ModuleCore> {
+ public:
+  explicit ModuleCore(std::shared_ptr<RuntimeCore> runtime) : runtime_(std::move(runtime)) {}
+  ~ModuleCore() override;
+
+  /// A new generation. With `schedule`, asks for its compile in the background.
+  void mark(compile::Source source, bool schedule, bool count);
+  /// Asks for the newest generation's compile, if it is not there.
+  void request(compile::Priority priority);
+  /// The module is gone: what only it wanted is dropped.
+  void abandon();
+
+  std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+  bool needs_recompile() const noexcept { return published_generation_.load(std::memory_order_acquire) < generation(); }
+  ModuleState state() const;
+  compile::Source marked() const;
+  RuntimeCore& runtime() const noexcept { return *runtime_; }
+
+  /// Runs on this thread, blocking for a compile if needed.
+  Value call(std::span<const Value> inputs);
+  /// Returns when a publication of `generation` or newer is there, compiling on this thread if nobody has begun. Throws.
+  std::shared_ptr<const Publication> wait_for(std::uint64_t generation);
+  /// A result at once: clean, specialised, and short or `anyhow`; false otherwise. Throws what the run throws.
+  bool try_run(std::span<const Value> inputs, bool anyhow, Value& out);
+
+  /// Links `waiter` until its generation is published or fails. True: linked, wake() will come. False: look at `published` and `failure`.
+  bool link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<const Publication>& published, compile::Failure& failure);
+  /// True if it was linked: the caller wakes it.
+  bool unlink(Waiter& waiter);
+  /// The executable has plans that the publication lacks: shows them to the hot path.
+  void refresh(const std::shared_ptr<const Publication>& seen);
+
+  void on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept override;
+
+ private:
+  enum class Phase : std::uint8_t { idle, queued, leading, joined };
+  class CompileJob;
+  using Woken = std::vector<std::shared_ptr<Waiter>>;
+
+  // REQUIRES: mutex_ held.
+  bool ensure(compile::Priority priority, compile::Failure& refusal);
+  void publish(std::shared_ptr<const Publication> publication);
+  void take_waiters(std::uint64_t up_to, Woken& out);
+  void detach_compile();
+  bool compile_wanted(compile::Priority& priority) const;
+  void restart(Woken& failed, compile::Failure& refusal);
+
+  void compile_newest();
+  void end_leading(std::uint64_t generation);
+  void drop_job();
+
+  const std::shared_ptr<RuntimeCore> runtime_;
+  std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::uint64_t> published_generation_{0};
+  std::atomic<const Publication*> hot_{nullptr};  ///< what published_ points to, for readers under a hazard guard
+
+  mutable std::mutex mutex_;
+  // State below is protected by mutex_.
+  std::shared_ptr<const Publication> published_;
+  compile::Source marked_;
+  Phase phase_ = Phase::idle;
+  std::shared_ptr<compile::Job> job_;         ///< queued
+  std::shared_ptr<compile::Flight> flight_;   ///< leading or joined
+  std::uint64_t compiling_ = 0;               ///< generation of the flight
+  bool wanted_ = false;                       ///< compile the newest when the present compile has ended
+  bool abandoned_ = false;
+  compile::Priority wanted_priority_ = compile::Priority::background;
+  std::uint64_t failed_generation_ = 0;
+  compile::Failure failure_;
+  boost::intrusive::list<Waiter> waiters_;
+};
+
+}  // namespace lazyfx::detail
