@@ -27,4 +27,4 @@ add_library(lazyfx_private_dependencies INTERFACE)
 target_link_libraries(lazyfx_private_dependencies INTERFACE
   TBB::tbb ${LAZYFX_DNNL_LIBRARY} gomp hwy::hwy onnx_proto protobuf::libprotobuf nlohmann_json::nlohmann_json OpenSSL::Crypto
   ${CMAKE_DL_LIBS})
-target_compile_definitions(lazyfx_private_dependencies INTERFACE XXH_INLINE_ALL BOOST_ALL_NO_LIB)
+target_compile_definitions(lazyfx_private_dependencies INTERFACE XXH_INLINE_ALL= BOOST_ALL_NO_LIB)
