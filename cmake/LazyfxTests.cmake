@@ -18,7 +18,7 @@ function(lazyfx_add_test)
   add_test(NAME ${name} COMMAND ${arg_TARGET} ${arg_ARGS})
   set_tests_properties(${name} PROPERTIES
     TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS};${preset}" ENVIRONMENT "${lazyfx_test_environment};${arg_ENVIRONMENT}")
-  if(arg_NAME MATCHES "cost|latency|speed|timing|time")
+  if(arg_NAME MATCHES "(^|[._])(cost|latency|speed|timing)([._]|$)")
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
 endfunction()

@@ -14,7 +14,7 @@ setup="build models"
 fetch=
 if [ "${1:-}" = --all ]; then
   presets="release asan tsan gcc"
-  setup=all
+  setup="build models example sanitize peer"
   fetch=--peer
   shift
 fi
