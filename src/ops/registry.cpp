@@ -12,8 +12,10 @@ OperatorRegistry OperatorRegistry::standard() {
   static const OperatorRegistry shipped = [] {
     OperatorRegistry registry;
     ops::add_elementwise(registry);
+    ops::add_comparison(registry);
     ops::add_activation(registry);
     ops::add_reduce(registry);
+    ops::add_arg_reduce(registry);
     ops::add_matmul(registry);
     ops::add_convolution(registry);
     ops::add_pooling(registry);
@@ -23,9 +25,12 @@ OperatorRegistry OperatorRegistry::standard() {
     ops::add_layout(registry);
     ops::add_slice(registry);
     ops::add_concat(registry);
+    ops::add_pad(registry);
+    ops::add_gather(registry);
     ops::add_resize(registry);
     ops::add_cast(registry);
     ops::add_constant(registry);
+    ops::add_ordering(registry);
     ops::add_getitem(registry);
     ops::add_methods(registry);
     return registry;

@@ -149,4 +149,15 @@ void copy_into(Tensor& to, std::int64_t offset, std::span<const std::int64_t> st
   });
 }
 
+Tensor take(const Tensor& x, std::size_t axis, const std::vector<std::int64_t>& indices) {
+  std::vector<std::int64_t> dims(x.shape().begin(), x.shape().end());
+  dims[axis] = static_cast<std::int64_t>(indices.size());
+  Tensor out = Tensor::empty(x.dtype(), Shape(dims));
+  const auto strides = out.shape().row_major_strides();
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    copy_into(out, static_cast<std::int64_t>(i) * strides[axis], {strides.data(), dims.size()}, x.slice(axis, indices[i], 1));
+  }
+  return out;
+}
+
 }  // namespace lazyfx::ops

@@ -46,13 +46,16 @@ inline Tensor argument(std::span<const Tensor> inputs, std::size_t i) { return i
 /// Broadcasts shapes as NumPy; throws Error(invalid_argument) when they do not fit.
 Shape broadcast_shapes(std::span<const Tensor> inputs);
 
-/// A copy of `t` with `axis` moved to the end, read row-major: rows of shape[axis] elements. put_rows() is the way back.
-template <class C> std::vector<C> read_rows(const Tensor& t, std::size_t axis) ;
-/// Rows (of any length) along `axis` of a tensor otherwise shaped like `like`.
+/// The elements of `t` as rows along `axis`: the other axes in order, each place a row of shape[axis] elements.
+template <class C> std::vector<C> read_rows(const Tensor& t, std::size_t axis);
+/// The way back: rows of `row` elements become `axis` of a tensor otherwise shaped like `like`.
 template <class C> Tensor write_rows(DType dtype, const Shape& like, std::size_t axis, std::int64_t row, const std::vector<C>& values);
 
 /// Copies `from` onto the elements of `to` that begin at `offset` elements and lie `strides` apart. Same dtype, strings too.
 void copy_into(Tensor& to, std::int64_t offset, std::span<const std::int64_t> strides, const Tensor& from);
+
+/// The elements `indices` of one axis, in that order. REQUIRES: each is below the axis' size.
+Tensor take(const Tensor& x, std::size_t axis, const std::vector<std::int64_t>& indices);
 
 /// Calls `f(index)` for every index below `shape`, row-major.
 template <class F> void for_each_index(const Shape& shape, F&& f);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ops/support/elements.hpp"
+
 namespace lazyfx::ops {
 namespace {
 
@@ -132,6 +134,16 @@ void emit_view(LoweringContext& c, ValueRef from, std::int64_t offset, const std
 
 void emit_reduce(LoweringContext& c, primitive::ReduceKind kind, ValueRef x, std::vector<std::size_t> axes, ValueRef out) {
   c.emit(primitive::Reduce{kind, std::move(axes)}, {x}, out);
+}
+
+ScalarProgram::Constant scalar_constant(const Tensor& value) {
+  ScalarProgram::Constant constant{value.dtype(), 0, 0};
+  if (is_floating(value.dtype())) {
+    constant.real = real_of(value, "the constant");
+  } else {
+    constant.integer = static_cast<std::int64_t>(is_unsigned_integer(value.dtype()) ? read<std::uint64_t>(value).at(0) : static_cast<std::uint64_t>(int_of(value, "the constant")));
+  }
+  return constant;
 }
 
 Shape kept(const Shape& shape, std::span<const std::size_t> axes) {

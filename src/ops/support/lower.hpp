@@ -88,6 +88,9 @@ Lowering lower_unary_of(Scalar (*formula)(Scalar, const Attributes&));
 void emit_view(LoweringContext& c, ValueRef from, std::int64_t offset, const std::vector<std::int64_t>& strides, ValueRef out);
 void emit_reduce(LoweringContext& c, primitive::ReduceKind kind, ValueRef x, std::vector<std::size_t> axes, ValueRef out);
 
+/// The single element of a tensor of a fixed-size dtype, as programs and fills hold it.
+ScalarProgram::Constant scalar_constant(const Tensor& value);
+
 /// `shape` with the dims on `axes` set to 1.
 Shape kept(const Shape& shape, std::span<const std::size_t> axes);
 /// [C, 1, 1, ...] for `rank` dimensions N C ...: how per-channel vectors broadcast.
