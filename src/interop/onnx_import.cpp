@@ -26,6 +26,7 @@ class UnknownOperators {
     auto& entry = entries_[{std::string(is_onnx_domain(domain) ? "onnx" : domain), std::string(type), version}];
     if (entry.count++ == 0) entry.first = std::move(place);
   }
+  bool empty() const noexcept { return entries_.empty(); }
   void report(Problems& problems) const {
     for (const auto& [key, entry] : entries_) {
       const auto& [domain, type, version] = key;
@@ -150,6 +151,9 @@ class Importer {
     result_.graph = std::make_shared<Graph>();
   }
 
+  // False once something is wrong: the graph will not be handed out, so nodes are only examined for more that is wrong.
+  bool sound() const noexcept { return problems_.empty() && unknown_operators_.empty(); }
+
   // For what leaves nothing to examine further.
   [[noreturn]] void stop(ErrorKind kind, std::string why) {
     problems_.add(kind, std::move(why));
@@ -179,7 +183,7 @@ class Importer {
       const ValueDef& input = graph_->inputs[i];
       const auto type = port_type(input, "graph input");
       result_.inputs.push_back({std::string(input.name), type});
-      if (!problems_.empty()) continue;
+      if (!sound()) continue;
       Node node = result_.graph->placeholder(std::string(input.name), type);
       node.set_meta("onnx_name", std::string(input.name));
       nodes_[table_.inputs[i]] = node;
@@ -222,7 +226,7 @@ class Importer {
     const std::string place = place_of(*graph_, index);
     check_counts(node, place, op->schema);
     Keywords keywords = convert_attributes(*graph_, node, place, *op, file_, tensors_, problems_);
-    if (!problems_.empty()) return;  // the graph will not be handed out; only look for more that is wrong
+    if (!sound()) return;
 
     Arguments args;
     for (const auto value : table_.of(node.inputs)) args.push_back(argument_for(value));
@@ -304,10 +308,10 @@ class Importer {
   }
 
   void make_output() {
-    if (!problems_.empty()) return;
+    if (!sound()) return;
     Argument::Items items;
     for (const auto value : table_.graph_outputs) items.push_back(argument_for(value));
-    if (!problems_.empty()) return;
+    if (!sound()) return;
     result_.graph->output(items.size() == 1 ? items.front() : Argument::tuple(std::move(items)));
   }
 
