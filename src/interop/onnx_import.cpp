@@ -346,4 +346,17 @@ ImportedModel import_model(std::span<const std::byte> bytes, std::shared_ptr<con
   return Importer({bytes, std::move(owner), false}, display_name, operators, options).run();
 }
 
+Tensor import_tensor(const std::filesystem::path& file) {
+  const FileBytes bytes = open_file(file, Mapping::share);
+  TensorLoader tensors(bytes, file.has_parent_path() ? file.parent_path() : ".", Mapping::share);
+  try {
+    return tensors.load(parse_tensor(bytes.bytes, bytes.bytes.data()));
+  } catch (const Damage& damage) {
+    throw Error(ErrorKind::invalid_model,
+                file.string() + ": it is damaged or no tensor: at byte " + std::to_string(damage.offset) + " " + damage.what);
+  } catch (const Error& error) {
+    throw Error(error.kind(), file.string() + ": " + error.what());
+  }
+}
+
 }  // namespace lazyfx::onnx

@@ -81,4 +81,8 @@ LAZYFX_API ImportedModel import_model(const std::filesystem::path& file, const O
 LAZYFX_API ImportedModel import_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& display_name,
                                       const OperatorRegistry& operators, ImportOptions options = {});
 
+/// Reads a file that holds one TensorProto, as ONNX's own test data do (input_0.pb). Threads and ownership as above; fails with one
+/// sentence that names the file: Error(invalid_model), or Error(unsupported) for an element type that is not known here.
+LAZYFX_API Tensor import_tensor(const std::filesystem::path& file);
+
 }  // namespace lazyfx::onnx
