@@ -96,6 +96,7 @@ class Assigner {
     } else {
       TypedGraph::Step change;
       change.work = kernels::layout_change(shape, layout_of(v), wanted);
+      change.changes_layout = true;
       change.inputs = {v};
       change.outputs = {out};
       change.node = graph_.steps.empty() ? 0 : graph_.steps.back().node;

@@ -126,7 +126,8 @@ class StaticPlanBuilder {
       constants.push_back(std::move(constant));
     }
     const auto& out = graph_.values[from.outputs[0]];
-    const kernels::Operand output{out.dtype, out.shape, out.layout};
+    kernels::Operand output{out.dtype, out.shape, out.layout};
+    if (from.changes_layout) operands[0].layout = output.layout = kernels::Layout::row_major;
     kernels::Epilogue epilogue;
     if (from.epilogue) {
       epilogue.body = *from.epilogue;

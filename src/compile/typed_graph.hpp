@@ -44,6 +44,7 @@ struct TypedGraph {
     std::optional<ScalarProgram> epilogue;  ///< over the first output's element; its operands follow `inputs`
     std::vector<Index> epilogue_inputs;
     bool keep = false;           ///< has an effect: stays though unused
+    bool changes_layout = false; ///< its strides speak of memory, so its kernel is made for row-major operands
 
     const Primitive* primitive() const { return std::get_if<Primitive>(&work); }
     Primitive* primitive() { return std::get_if<Primitive>(&work); }

@@ -78,7 +78,8 @@ bool supports_epilogue(const Primitive& primitive, const Operand& output, const 
 /// Throws Error(unsupported) if there is none for these dtypes or layouts, Error(backend) if a library refuses.
 std::unique_ptr<Kernel> make_kernel(const KernelRequest& request);
 
-/// The Transfer that rewrites a value of logical `shape` from one layout into the other.
+/// The Transfer that rewrites a value of logical `shape` from one layout into the other. Its strides speak of memory: make its kernel for
+/// operands marked row_major.
 Primitive layout_change(const Shape& shape, Layout from, Layout to);
 
 /// Cheap guess of one run on one core, in nanoseconds: flops over a rate, plus bytes over a rate.
