@@ -21,13 +21,15 @@ boost::asio::awaitable<void> edit_and_call(LazyGraphModule& module, Node activat
 int main() {
   auto graph = std::make_shared<Graph>();
   const Node x = graph->placeholder("x", TensorType(DType::f32, {"N"}));
-  const Node activation = graph->call_function("onnx::Relu", {x});
+  const Node activation = graph->call_function("onnx::Relu", {x}, {}, "activation");
   graph->output(graph->call_function("onnx::Add", {activation, 0.5}));
 
   Runtime runtime;
   LazyGraphModule module(runtime, graph);
   boost::asio::io_context loop;
-  boost::asio::co_spawn(loop, edit_and_call(module, activation), boost::asio::detached);
+  boost::asio::co_spawn(loop, edit_and_call(module, activation), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  });
   loop.run();
 }
 // [readme]

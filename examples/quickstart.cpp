@@ -66,29 +66,28 @@ class FirstReading {
 
   // One reading a line.
   std::vector<Reading> run(asio::io_context& loop) {
-    asio::co_spawn(loop, ticker_.run(), rethrow);
-    asio::co_spawn(loop, read_lines(), rethrow);
-    loop.run();
-    loop.restart();
-    return std::move(readings_);
-  }
-
- private:
-  asio::awaitable<void> read_lines() {
+    readings_.resize(lines_.size());
     marked_ = Clock::now();
     module_.recompile();
     const Clock::time_point scheduled = Clock::now();
     say(marked_, "marked dirty: a graph of " + std::to_string(module_.graph().size()) + " nodes");
     say(scheduled, "scheduled: recompile() has returned, the rest is the pool's");
-    asio::co_spawn(co_await asio::this_coro::executor, say_when_compiled(), rethrow);
 
-    for (const lazyfx::Tensor& line : lines_) {
-      const lazyfx::Value answer = co_await module_.forward(line);
-      say(Clock::now(), "forward resumed: line " + std::to_string(readings_.size() + 1));
-      readings_.push_back(alphabet_.read(answer.as_tensor()));
-    }
+    asio::co_spawn(loop, ticker_.run(), rethrow);
+    asio::co_spawn(loop, say_when_compiled(), rethrow);
+    for (std::size_t i = 0; i < lines_.size(); ++i) asio::co_spawn(loop, read_line(i), rethrow);
+    loop.run();
+    loop.restart();
     ticker_.report();
-    ticker_.stop();
+    return std::move(readings_);
+  }
+
+ private:
+  asio::awaitable<void> read_line(std::size_t i) {
+    const lazyfx::Value answer = co_await module_.forward(lines_[i]);
+    say(Clock::now(), "forward resumed: line " + std::to_string(i + 1));
+    readings_[i] = alphabet_.read(answer.as_tensor());
+    if (++answered_ == lines_.size()) ticker_.stop();
   }
   asio::awaitable<void> say_when_compiled() {
     co_await module_.real_recompile(asio::use_awaitable);
@@ -102,6 +101,7 @@ class FirstReading {
   Ticker ticker_;
   Clock::time_point marked_;
   std::vector<Reading> readings_;
+  std::size_t answered_ = 0;
 };
 
 // Edits that show in the answers: the probabilities of generation g are multiplied by g, so that those of each step add up to g.
@@ -162,22 +162,24 @@ class LiveEditing {
     for (int i = 0; i < callers; ++i) asio::co_spawn(loop, call(), rethrow);
     loop.run();
     loop.restart();
-    std::printf("%d edits, %d answers to %d coroutines: %d newer than the generation at their call, %d older, %d with another text\n",
-                edits, answers_, callers, newer_, stale_, garbled_);
+    std::printf(
+        "%d edits while %d coroutines were answered %d times: %d answers newer than the generation at their call, %d older, %d wrong\n",
+        edits_, callers, answers_, newer_, stale_, garbled_);
     ticker_.report();
     return stale_ == 0 && garbled_ == 0;
   }
 
  private:
-  static constexpr int edits = 40;
   static constexpr int callers = 8;
+  static constexpr int answers_wanted = 40;
 
   asio::awaitable<void> edit() {
     asio::steady_timer timer(co_await asio::this_coro::executor);
-    for (int i = 1; i < edits; ++i) {
-      timer.expires_after(10ms);
+    while (answers_ < answers_wanted) {
+      timer.expires_after(5ms);
       co_await timer.async_wait(asio::use_awaitable);
       stamp_.edit_and_mark();
+      ++edits_;
     }
     editing_ = false;
   }
@@ -185,7 +187,7 @@ class LiveEditing {
   asio::awaitable<void> call() {
     ++calling_;
     for (bool last = false; !last;) {
-      last = !editing_;  // one more call after the last edit
+      last = !editing_;  // so that each calls once after the last edit
       const std::uint64_t current = module_.generation();
       const lazyfx::Value answer = co_await module_.forward(line_);
       const std::uint64_t answered = Stamp::read(answer.as_tensor());
@@ -205,7 +207,7 @@ class LiveEditing {
   Ticker ticker_;
   bool editing_ = true;
   int calling_ = 0;
-  int answers_ = 0, newer_ = 0, stale_ = 0, garbled_ = 0;
+  int edits_ = 0, answers_ = 0, newer_ = 0, stale_ = 0, garbled_ = 0;
 };
 
 bool read_picture(const std::string& model_file, const std::string& keys_file, const std::string& picture_file) {
