@@ -74,7 +74,9 @@ class ForwardOperation final : public Operation<ForwardHandler>, public compile:
  public:
   ForwardOperation(std::shared_ptr<ModuleCore> core, std::vector<Value> inputs, ForwardOptions options, const Executor& executor,
                    ForwardHandler handler)
-      : Operation(std::move(core), executor, std::move(handler)), inputs_(std::move(inputs)), options_(options) {}
+      : Operation(std::move(core), executor, std::move(handler)), inputs_(std::move(inputs)), options_(options) {
+    generation = core_->callable_generation();
+  }
 
   void start() {
     watch_cancellation();

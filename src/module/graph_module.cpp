@@ -28,6 +28,7 @@ GraphModule::GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> grap
 
 GraphModule::GraphModule(Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options)
     : GraphModule(Unmarked{}, runtime, std::move(graph), root, std::move(options)) {
+  core_->keep_last_good();
   mark(false, false);
   core_->wait_for(core_->generation());
 }
@@ -59,19 +60,25 @@ void GraphModule::set_graph(std::shared_ptr<Graph> graph) {
 
 void GraphModule::mark(bool schedule, bool count) {
   const std::uint64_t edits = edit_count();
-  if (edits != frozen_->edits || !frozen_->tensors) {
+  const bool attributes_changed = edits != frozen_->edits || !frozen_->tensors;
+  if (attributes_changed) {
     auto tensors = std::make_shared<compile::TensorTable>();
     for (auto& [path, named] : named_tensors()) tensors->emplace(path, named.tensor);
+    frozen_->tensors = std::move(tensors);
+  }
+  // Which submodules are called is the graph's to say.
+  const std::uint64_t graph_edits = graph_->edit_count();
+  if (attributes_changed || (graph_edits != frozen_->graph_edits && !submodules().empty())) {
     auto modules = std::make_shared<compile::ModuleTable>();
     for (const Node node : graph_->find_nodes(Opcode::call_module)) {
       if (const auto module = find_submodule(node.target())) {
         modules->emplace(node.target(), [module](std::span<const Value> inputs) { return module->call(inputs); });
       }
     }
-    frozen_->tensors = std::move(tensors);
     if (!frozen_->modules || !frozen_->modules->empty() || !modules->empty()) frozen_->modules = std::move(modules);
-    frozen_->edits = edits;
   }
+  frozen_->edits = edits;
+  frozen_->graph_edits = graph_edits;
   compile::Source source;
   source.graph = graph_->freeze();
   source.tensors = frozen_->tensors;

@@ -10,6 +10,7 @@ LazyGraphModule::LazyGraphModule(Runtime& runtime, std::shared_ptr<Graph> graph,
 }
 
 std::shared_ptr<LazyGraphModule> LazyGraphModule::from_graphmodule(const std::shared_ptr<GraphModule>& module) {
+  if (!module) throw Error(ErrorKind::invalid_argument, "from_graphmodule needs a module");
   if (auto lazy = std::dynamic_pointer_cast<LazyGraphModule>(module)) return lazy;
   return std::make_shared<LazyGraphModule>(module->runtime(), module->graph_ptr(), module.get());
 }

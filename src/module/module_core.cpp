@@ -91,6 +91,12 @@ void ModuleCore::detach_compile() {
   if (phase_ == Phase::joined) phase_ = Phase::idle;  // when leading, the compiling thread ends the phase
 }
 
+std::uint64_t ModuleCore::callable_generation() const {
+  if (!keeps_last_good_ || !needs_recompile()) return generation();
+  const std::lock_guard lock(mutex_);
+  return published_ && failed_generation_ == generation() ? published_->generation : generation();
+}
+
 ModuleState ModuleCore::state() const {
   const std::lock_guard lock(mutex_);
   if (!needs_recompile()) return ModuleState::clean;
@@ -337,7 +343,7 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
 Value ModuleCore::call(std::span<const Value> inputs) {
   Value result;
   if (try_run(inputs, true, result)) return result;
-  const auto published = wait_for(generation());
+  const auto published = wait_for(callable_generation());
   const auto& program = published->executable->program();
   const std::vector<Value> complete = compile::complete_inputs(program, inputs);
   const auto answer = published->executable->make_now(compile::Signature(complete));

@@ -55,6 +55,8 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
  public:
   explicit ModuleCore(std::shared_ptr<RuntimeCore> runtime) : runtime_(std::move(runtime)) {}
   ~ModuleCore() override;
+  /// Calls go on with the last good generation while the newest is known not to compile, as those of an eager module do. Before any call.
+  void keep_last_good() noexcept { keeps_last_good_ = true; }
 
   /// A new generation. With `schedule`, asks for its compile in the background.
   void mark(compile::Source source, bool schedule, bool count);
@@ -64,6 +66,8 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   void abandon();
 
   std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+  /// The oldest generation that a call made now may answer for.
+  std::uint64_t callable_generation() const;
   bool needs_recompile() const noexcept { return published_generation_.load(std::memory_order_acquire) < generation(); }
   ModuleState state() const;
   compile::Source marked() const;
@@ -103,6 +107,7 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   void drop_job();
 
   const std::shared_ptr<RuntimeCore> runtime_;
+  bool keeps_last_good_ = false;  // constant once calls are made
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::uint64_t> published_generation_{0};
   std::atomic<const Publication*> hot_{nullptr};  ///< what published_ points to, for readers under a hazard guard

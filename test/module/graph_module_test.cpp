@@ -151,6 +151,28 @@ BOOST_AUTO_TEST_CASE(submodules_are_called) {
   BOOST_TEST(module.find_submodule("layers.0") == root.find_submodule("layers.0"));
 }
 
+BOOST_AUTO_TEST_CASE(a_submodule_that_an_edit_begins_to_call_is_called) {
+  struct Hundred : Module {
+    Value call(std::span<const Value>) override { return vec({100}); }
+  };
+  Runtime runtime;
+  Container root;
+  root.set_submodule("a", std::make_shared<Hundred>());
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x");
+  const Node called = graph->call_module("a", {x});
+  graph->output(graph->call_function("onnx::Add", {called, x}, {}, "total"));
+  GraphModule module(runtime, graph, &root);
+  module.set_submodule("b", std::make_shared<Hundred>());
+  module.recompile();
+  {
+    const InsertionScope scope = graph->inserting_before(graph->find("total"));
+    graph->find("total").update_arg(1, graph->call_module("b", {x}));  // nothing but the graph is edited
+  }
+  module.recompile();
+  BOOST_TEST(equal(call(module, vec({1})), vec({200})));
+}
+
 BOOST_AUTO_TEST_CASE(lint_names_the_path_that_does_not_exist) {
   Runtime runtime;
   GraphModule module(runtime, plus(1));
