@@ -137,7 +137,7 @@ std::uint64_t hash_of(const Chunk* chunk, unsigned height, std::size_t first) {
   std::uint64_t sum = 0;
   if (height == 0) {
     const auto& rows = static_cast<const Leaf*>(chunk)->rows;
-    for (std::size_t i = 0; i < chunk_size; ++i) {
+    for (std::size_t i = 0; i < leaf_size; ++i) {
       if (!rows[i].body) continue;
       const std::uint64_t content = hash_of<key>(*rows[i].body);
       if (key == Key::structure) sum += hash_row(first + i, index_of(rows[i].next), content);
@@ -145,8 +145,8 @@ std::uint64_t hash_of(const Chunk* chunk, unsigned height, std::size_t first) {
     }
   } else {
     const auto& children = static_cast<const Inner*>(chunk)->children;
-    for (std::size_t i = 0; i < chunk_size; ++i) {
-      sum += hash_of<key>(children[i], height - 1, first + (i << (chunk_bits * height)));
+    for (std::size_t i = 0; i < inner_size; ++i) {
+      sum += hash_of<key>(children[i], height - 1, first + (i << child_bits(height)));
     }
   }
   cache.set(sum);
@@ -208,7 +208,7 @@ bool equal_chunks(const Chunk* a, unsigned height_a, const Chunk* b, unsigned he
   if (!a || !b) return all_erased(a, height_a) && all_erased(b, height_b);
   if (height_a > height_b) {
     const auto& children = static_cast<const Inner*>(a)->children;
-    for (std::size_t i = 1; i < chunk_size; ++i) {
+    for (std::size_t i = 1; i < inner_size; ++i) {
       if (!all_erased(children[i], height_a - 1)) return false;
     }
     return equal_chunks(children[0], height_a - 1, b, height_b);
@@ -219,14 +219,14 @@ bool equal_chunks(const Chunk* a, unsigned height_a, const Chunk* b, unsigned he
   if (height_a == 0) {
     const auto& p = static_cast<const Leaf*>(a)->rows;
     const auto& q = static_cast<const Leaf*>(b)->rows;
-    for (std::size_t i = 0; i < chunk_size; ++i) {
+    for (std::size_t i = 0; i < leaf_size; ++i) {
       if (!equal_rows(p[i], q[i])) return false;
     }
     return true;
   }
   const auto& p = static_cast<const Inner*>(a)->children;
   const auto& q = static_cast<const Inner*>(b)->children;
-  for (std::size_t i = 0; i < chunk_size; ++i) {
+  for (std::size_t i = 0; i < inner_size; ++i) {
     if (!equal_chunks(p[i], height_a - 1, q[i], height_b - 1)) return false;
   }
   return true;

@@ -86,7 +86,7 @@ Node Graph::node(NodeId id) const {
   return impl_->handle(id);
 }
 
-Node Graph::find(std::string_view name) const { return impl_->handle(impl_->names.find(std::string(name))); }
+Node Graph::find(std::string_view name) const { return impl_->handle(impl_->names.find(name)); }
 
 std::vector<Node> Graph::find_nodes(Opcode op, std::string_view target) const {
   if (detail::opcodes <= static_cast<std::size_t>(op)) return {};

@@ -24,6 +24,7 @@ void Graph::Impl::sort(std::vector<NodeId>& ids) const {
 }
 
 void Graph::Impl::require(const Node& node, const char* doing) const {
+  if (node.defined() && &node.graph() == graph && table.known(node.id())) table.prefetch(node.id());
   if (node.defined() && &node.graph() == graph && table.live(node.id())) return;
   const std::string cannot = std::string("Cannot ") + doing;
   if (!node.defined()) throw Error(ErrorKind::invalid_argument, cannot + " an undefined node");
@@ -87,10 +88,13 @@ void Graph::Impl::assign(NodeId id, Arguments args, Keywords kwargs) {
   std::vector<NodeId> used;
   const auto& old = table.body(id);
   adopt(args, kwargs, used, old.op, *old.target);
-  uses.assign(id, used);
-  auto& body = table.edit(id);
-  body.args = std::move(args);
-  body.kwargs = std::move(kwargs);
+  // Most edits leave the inputs alone; the use lists, which are far away in memory, need not be looked at then.
+  std::size_t same = 0;
+  const auto compare = [&](NodeId input) { same = same < used.size() && used[same] == input ? same + 1 : used.size() + 1; };
+  for (const auto& arg : old.args) for_each_node(arg, compare);
+  for (const auto& entry : old.kwargs) for_each_node(entry.second, compare);
+  if (same != used.size()) uses.assign(id, used);
+  table.set_arguments(id, std::move(args), std::move(kwargs));
   ++edits;
 }
 

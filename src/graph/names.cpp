@@ -6,6 +6,9 @@
 #include <iterator>
 #include <optional>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 namespace lazyfx::detail {
 namespace {
 
@@ -102,6 +105,8 @@ std::string name_hint(Opcode op, std::string_view target) {
   return out;
 }
 
+std::size_t NameHash::operator()(std::string_view name) const noexcept { return XXH3_64bits(name.data(), name.size()); }
+
 std::string Names::give(std::string_view candidate, NodeId id) {
   std::string name = legal(candidate);
   auto [base, wanted] = split_number(name);
@@ -117,7 +122,7 @@ std::string Names::give(std::string_view candidate, NodeId id) {
   return name;
 }
 
-NodeId Names::find(const std::string& name) const {
+NodeId Names::find(std::string_view name) const {
   const auto it = owners_.find(name);
   return it == owners_.end() ? no_node : it->second;
 }

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "lazyfx/graph/argument.hpp"
 #include "lazyfx/graph/opcode.hpp"
@@ -19,6 +22,13 @@ bool is_reserved(std::string_view word) noexcept;
 /// What a node is called when nobody says: onnx::BatchNormalization -> batch_normalization, __add__ -> add, layers.0 -> layers.0.
 std::string name_hint(Opcode op, std::string_view target);
 
+struct NameHash {
+  using is_transparent = void;
+  using is_avalanching = void;
+  std::size_t operator()(std::string_view name) const noexcept;
+};
+template <class Value> using ByName = boost::unordered_flat_map<std::string, Value, NameHash, std::equal_to<>>;
+
 /// The names of one graph's nodes, after torch.fx's _Namespace: identifiers, unique, never reserved; "add", then "add_1", "add_2".
 /// Unlike there, the name of an erased or renamed node may be given again.
 class Names {
@@ -26,12 +36,12 @@ class Names {
   /// Makes a name out of `candidate` and gives it to `id`.
   std::string give(std::string_view candidate, NodeId id);
   void release(const std::string& name) { owners_.erase(name); }
-  NodeId find(const std::string& name) const;
+  NodeId find(std::string_view name) const;
   std::size_t size() const noexcept { return owners_.size(); }
 
  private:
-  std::unordered_map<std::string, NodeId> owners_;
-  std::unordered_map<std::string, std::uint64_t> counts_;  // highest suffix given, per base; absent: 0
+  ByName<NodeId> owners_;
+  ByName<std::uint64_t> counts_;  // highest suffix given, per base; absent: 0
 };
 
 }  // namespace lazyfx::detail

@@ -59,27 +59,34 @@ void NodeTable::own(T*& slot) {
   }
 }
 
+void NodeTable::prefetch(NodeId id) const noexcept {
+  constexpr std::size_t line = 64;
+  const Leaf* const leaf = now_.leaf_of(id);
+  for (std::size_t i = 0; i < sizeof *leaf; i += line) __builtin_prefetch(reinterpret_cast<const char*>(leaf) + i);
+  const NodeBody* const body = leaf->rows[row_in_leaf(id)].body;
+  for (std::size_t i = 0; body && i < sizeof *body; i += line) __builtin_prefetch(reinterpret_cast<const char*>(body) + i);
+}
+
 NodeRecord& NodeTable::edit_row(NodeId id) {
-  const auto i = index_of(id);
   Chunk** slot = &now_.root;
-  for (unsigned shift = now_.height * chunk_bits; shift != 0; shift -= chunk_bits) {
+  for (unsigned level = now_.height; level != 0; --level) {
     auto* inner = static_cast<Inner*>(*slot);
     own(inner);
     *slot = inner;
     inner->hashes.forget();
-    slot = &inner->children[(i >> shift) & chunk_mask];
+    slot = &inner->children[child_at(id, level)];
   }
   auto* leaf = static_cast<Leaf*>(*slot);
   own(leaf);
   *slot = leaf;
   leaf->hashes.forget();
-  return leaf->rows[i & chunk_mask];
+  return leaf->rows[row_in_leaf(id)];
 }
 
 NodeId NodeTable::add(std::unique_ptr<NodeBody> body, NodeId next) {
   const std::size_t i = now_.limit;
   if (i >= index_of(no_node)) throw Error(ErrorKind::resource, "The graph has given out every node id");
-  if (now_.root && (i >> (chunk_bits * (now_.height + 1))) != 0) {
+  if (now_.root && i >> child_bits(now_.height + 1) != 0) {
     auto* root = new Inner();
     root->born = epoch_;
     root->children[0] = now_.root;
@@ -100,6 +107,19 @@ NodeBody& NodeTable::edit(NodeId id) {
   own(row.body);
   row.body->hashes.forget();
   return *row.body;
+}
+
+void NodeTable::set_arguments(NodeId id, Arguments args, Keywords kwargs) {
+  NodeRecord& row = edit_row(id);
+  if (history_->shares(*row.body)) {
+    auto* const copy = new NodeBody(*row.body, std::move(args), std::move(kwargs));
+    copy->born = epoch_;
+    retire(std::exchange(row.body, copy));
+  } else {
+    row.body->args = std::move(args);
+    row.body->kwargs = std::move(kwargs);
+    row.body->hashes.forget();
+  }
 }
 
 void NodeTable::link_before(NodeId id, NodeId next) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "graph/history.hpp"
 #include "lazyfx/graph/argument.hpp"
@@ -44,6 +45,16 @@ struct Hashes {
 struct NodeBody : Owned {
   NodeBody() : Owned(Kind::body) {}
   NodeBody(const NodeBody&) = default;
+  /// All but the arguments from `other`.
+  NodeBody(const NodeBody& other, Arguments a, Keywords k)
+      : Owned(other),
+        op(other.op),
+        name(other.name),
+        target(other.target),
+        args(std::move(a)),
+        kwargs(std::move(k)),
+        type(other.type),
+        meta(other.meta) {}
   NodeBody& operator=(const NodeBody&) = delete;
 
   Opcode op = Opcode::placeholder;
@@ -67,9 +78,11 @@ struct NodeRecord {
 
 namespace detail {
 
-inline constexpr unsigned chunk_bits = 5;
-inline constexpr std::size_t chunk_size = std::size_t{1} << chunk_bits;
-inline constexpr std::size_t chunk_mask = chunk_size - 1;
+// Small chunks make an edit cheap, large ones a walk: an edit copies one leaf and, at a million nodes, three inner chunks.
+inline constexpr unsigned leaf_bits = 4;
+inline constexpr unsigned inner_bits = 6;
+inline constexpr std::size_t leaf_size = std::size_t{1} << leaf_bits;
+inline constexpr std::size_t inner_size = std::size_t{1} << inner_bits;
 
 struct Chunk : Owned {
   using Owned::Owned;
@@ -77,14 +90,18 @@ struct Chunk : Owned {
 };
 struct Leaf : Chunk {
   Leaf() : Chunk(Kind::leaf) {}
-  std::array<NodeRecord, chunk_size> rows{};
+  std::array<NodeRecord, leaf_size> rows{};
 };
 struct Inner : Chunk {
   Inner() : Chunk(Kind::inner) {}
-  std::array<Chunk*, chunk_size> children{};
+  std::array<Chunk*, inner_size> children{};
 };
 
 constexpr std::size_t index_of(NodeId id) noexcept { return static_cast<std::size_t>(id); }
+constexpr std::size_t row_in_leaf(NodeId id) noexcept { return index_of(id) & (leaf_size - 1); }
+/// How many ids (as a power of two) one child of an inner chunk at `level` covers; leaves are at level 0.
+constexpr unsigned child_bits(unsigned level) noexcept { return leaf_bits + inner_bits * (level - 1); }
+constexpr std::size_t child_at(NodeId id, unsigned level) noexcept { return index_of(id) >> child_bits(level) & (inner_size - 1); }
 
 /// A graph at one moment: a radix trie from ids to rows, and the ends of the list that runs through the rows.
 struct Picture {
@@ -96,13 +113,11 @@ struct Picture {
   std::size_t limit = 0;  ///< rows
 
   /// REQUIRES: index_of(id) < limit.
-  const NodeRecord& row(NodeId id) const noexcept {
-    const auto i = index_of(id);
+  const NodeRecord& row(NodeId id) const noexcept { return leaf_of(id)->rows[row_in_leaf(id)]; }
+  const Leaf* leaf_of(NodeId id) const noexcept {
     const Chunk* chunk = root;
-    for (unsigned shift = height * chunk_bits; shift != 0; shift -= chunk_bits) {
-      chunk = static_cast<const Inner*>(chunk)->children[(i >> shift) & chunk_mask];
-    }
-    return static_cast<const Leaf*>(chunk)->rows[i & chunk_mask];
+    for (unsigned level = height; level != 0; --level) chunk = static_cast<const Inner*>(chunk)->children[child_at(id, level)];
+    return static_cast<const Leaf*>(chunk);
   }
 };
 
@@ -123,10 +138,14 @@ class NodeTable {
   bool known(NodeId id) const noexcept { return index_of(id) < now_.limit; }
   bool live(NodeId id) const noexcept { return known(id) && row(id).body != nullptr; }
 
+  /// Asks for the memory that an edit of the node reads, all at once rather than one cache miss after another.
+  void prefetch(NodeId id) const noexcept;
   /// A new node, directly before `next` (no_node: at the end). Throws Error(resource) when the ids have run out.
   NodeId add(std::unique_ptr<NodeBody> body, NodeId next);
   /// The node's body, to be changed at will until the next freeze.
   NodeBody& edit(NodeId id);
+  /// The same for new arguments, without copying the old ones.
+  void set_arguments(NodeId id, Arguments args, Keywords kwargs);
   /// Takes the node out of the list; it keeps its own links. link_before puts it back.
   void unlink(NodeId id);
   void link_before(NodeId id, NodeId next);
