@@ -4,6 +4,7 @@
 #include "kernels/families.hpp"
 #include "kernels/isa.hpp"
 #include "kernels/placement.hpp"
+#include "kernels/tail.hpp"
 #include "kernels/transfer.hpp"
 #include "lazyfx/error.hpp"
 
@@ -132,6 +133,12 @@ LayoutPreference preferred_layouts(const Primitive& primitive, std::span<const O
   return preference;
 }
 
-bool supports_epilogue(const Primitive&, const Operand&, const Epilogue&) { return false; }
+bool supports_epilogue(const Primitive& primitive, const Operand& output, const Epilogue& epilogue) {
+  if (!std::holds_alternative<primitive::Convolution>(primitive) || output.dtype != DType::f32 || !match_tail(epilogue.body)) return false;
+  return std::all_of(epilogue.operands.begin(), epilogue.operands.end(), [&](const Operand& operand) {
+    // The layouts are not settled yet: the same shape will be given the same one.
+    return place_of({operand.dtype, operand.shape, output.layout}, output).has_value();
+  });
+}
 
 }  // namespace lazyfx::kernels

@@ -49,8 +49,10 @@ Window make_window(const char* what, const Operand& input, const Operand& output
   read(what, "kernel sizes", w.kernel, kernel, w.spatial, 1);
   read(what, "strides", w.stride, strides, w.spatial, 1);
   read(what, "dilations", w.dilation, dilations, w.spatial, 1);
-  read(what, "pads", w.pad_begin, pads_begin, w.spatial, 0);
-  read(what, "pads", w.pad_end, pads_end, w.spatial, 0);
+  // Negative pads crop; output padding of a transposed convolution makes them so.
+  constexpr std::int64_t limit = std::int64_t{1} << 40;
+  read(what, "pads", w.pad_begin, pads_begin, w.spatial, -limit);
+  read(what, "pads", w.pad_end, pads_end, w.spatial, -limit);
   w.in_strides = five_strides(input);
   w.out_strides = five_strides(output);
   return w;
