@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 cmake/setup.sh example
 cmake/fetch_models.sh
 if [ ! -f build/release/build.ninja ]; then cmake --preset release; fi
-cmake --build --preset release --target example_quickstart -- --quiet
+cmake --build --preset release --target example_quickstart
 
 if [ -z "$picture" ]; then
   picture=build/quickstart.png
