@@ -2,8 +2,6 @@
 find_package(Threads REQUIRED)
 find_package(Boost 1.81.0 EXACT REQUIRED CONFIG)  # Asio types cross the interface: one version, stated
 find_package(hwy REQUIRED CONFIG)
-find_package(Protobuf REQUIRED)
-find_package(ONNX REQUIRED CONFIG)  # for onnx_proto: the message classes of onnx-ml, compiled by Debian
 find_package(nlohmann_json REQUIRED CONFIG)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 
@@ -25,6 +23,6 @@ mark_as_advanced(LAZYFX_DNNL_INCLUDE LAZYFX_DNNL_LIBRARY LAZYFX_XXHASH_INCLUDE)
 # gomp is named so that the caller's OpenMP settings can be saved and restored through that same runtime.
 add_library(lazyfx_private_dependencies INTERFACE)
 target_link_libraries(lazyfx_private_dependencies INTERFACE
-  TBB::tbb ${LAZYFX_DNNL_LIBRARY} gomp hwy::hwy onnx_proto protobuf::libprotobuf nlohmann_json::nlohmann_json OpenSSL::Crypto
+  TBB::tbb ${LAZYFX_DNNL_LIBRARY} gomp hwy::hwy nlohmann_json::nlohmann_json OpenSSL::Crypto
   ${CMAKE_DL_LIBS})
 target_compile_definitions(lazyfx_private_dependencies INTERFACE XXH_INLINE_ALL= BOOST_ALL_NO_LIB)

@@ -17,6 +17,9 @@ namespace {
 constexpr std::int64_t oldest_ir = 3;
 constexpr std::int64_t oldest_opset = 7;
 
+// Exporters that name by module path begin with a slash, which would become an underscore in every name.
+std::string_view without_root(std::string_view name) { return name.substr(name.starts_with('/') ? 1 : 0); }
+
 bool is_onnx_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 
 /// Counts applications of operators that the registry does not know.
@@ -210,7 +213,7 @@ class Importer {
   }
 
   Node make_parameter(std::string_view name, Tensor tensor) {
-    const std::string path = atoms_.give(name);
+    const std::string path = atoms_.give(without_root(name));
     const TensorType type(tensor.dtype(), tensor.shape());
     root_->set_parameter(path, std::move(tensor));
     Node node = result_.graph->get_attr(path, type);
@@ -233,7 +236,7 @@ class Importer {
     while (!args.empty() && args.back().is_none()) args.pop_back();
     const auto outputs = graph_->value_names.data() + node.outputs.first;
     const std::string_view name = node.name.empty() && node.outputs.count > 0 ? outputs[0] : node.name;
-    Node made = result_.graph->call_function(op->name, std::move(args), std::move(keywords), name);
+    Node made = result_.graph->call_function(op->name, std::move(args), std::move(keywords), without_root(name));
     made.set_meta("onnx_name", std::string(name));
     bind_outputs(node, made);
   }
@@ -247,7 +250,7 @@ class Importer {
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values[i] == ValueTable::absent) continue;
       const auto name = graph_->value_names[node.outputs.first + i];
-      Node item = result_.graph->call_function("getitem", {made, static_cast<std::int64_t>(i)}, {}, name);
+      Node item = result_.graph->call_function("getitem", {made, static_cast<std::int64_t>(i)}, {}, without_root(name));
       item.set_meta("onnx_name", std::string(name));
       nodes_[values[i]] = item;
     }
@@ -354,9 +357,7 @@ Tensor import_tensor(const std::filesystem::path& file) {
   } catch (const Damage& damage) {
     throw Error(ErrorKind::invalid_model,
                 file.string() + ": it is damaged or no tensor: at byte " + std::to_string(damage.offset) + " " + damage.what);
-  } catch (const Error& error) {
-    throw Error(error.kind(), file.string() + ": " + error.what());
-  }
+  } catch (const Error& error) { throw Error(error.kind(), file.string() + ": " + error.what()); }
 }
 
 }  // namespace lazyfx::onnx
