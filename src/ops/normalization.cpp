@@ -14,10 +14,14 @@ Dim check_vector(const TypeContext& c, std::size_t i, const Dim& channels, const
   return merge(channels, type.dims->front(), "the channels of X and the size of input " + std::to_string(i) + " (" + name + ")");
 }
 
+void require_inference(const Attributes& attributes, std::size_t output_count) {
+  if (attributes.get_int("training_mode", 0) != 0 || output_count > 1) unsupported("training is not offered, only inference");
+  if (attributes.get_int("spatial", 1) == 0) unsupported("statistics for each element of a plane (spatial = 0) are not offered");
+}
+
 std::vector<TensorType> batch_normalization_type(const TypeContext& c) {
   TensorType x = input(c, 0, floats, "X");
-  if (c.attributes.get_int("training_mode", 0) != 0 || c.output_count > 1) unsupported("training is not offered, only inference");
-  if (c.attributes.get_int("spatial", 1) == 0) unsupported("statistics for each element of a plane (spatial = 0) are not offered");
+  require_inference(c.attributes, c.output_count);
   if (x.dims && x.dims->size() < 2) fail("input 0 (X) has " + std::to_string(x.dims->size()) + " dimensions where at least 2 are expected");
   Dim channels = x.dims ? (*x.dims)[1] : Dim();
   const char* names[] = {"X", "scale", "B", "input_mean", "input_var"};
@@ -42,7 +46,8 @@ Affine affine_of(const Tensor& scale, const Tensor& b, const Tensor& mean, const
   return a;
 }
 
-std::vector<Tensor> batch_normalization_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
+std::vector<Tensor> batch_normalization_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
+  require_inference(attributes, output_count);
   const Shape& shape = in[0].shape();
   const Affine a = affine_of(in[1], in[2], in[3], in[4], attributes.get_float("epsilon", 1e-5));
   std::vector<double> values = read<double>(in[0]);

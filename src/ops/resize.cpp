@@ -156,6 +156,7 @@ float source(const Sampling& s, std::int64_t x, float scale, std::int64_t from, 
   switch (s.coordinates) {
     case Coordinates::half_pixel: return (at + 0.5F) / scale - 0.5F;
     case Coordinates::pytorch_half_pixel: return to > 1 ? (at + 0.5F) / scale - 0.5F : 0.0F;
+    // Corners are those of the output as it is: a scale that does not give a whole size is not followed beyond it.
     case Coordinates::align_corners: return to == 1 ? 0.0F : at * last / static_cast<float>(to - 1);
     case Coordinates::asymmetric: return at / scale;
     case Coordinates::tf_half_pixel_for_nn: return (at + 0.5F) / scale;
