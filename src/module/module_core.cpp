@@ -47,8 +47,7 @@ class BlockingWaiter final : public Waiter {
 ModuleCore::~ModuleCore() = default;
 
 void ModuleCore::mark(compile::Source source, bool schedule, bool count) {
-  std::shared_ptr<compile::Job> withdrawn;  // released after the lock
-  compile::Source old;
+  compile::Source old;  // released after the lock
   const std::lock_guard lock(mutex_);
   old = std::exchange(marked_, std::move(source));
   generation_.fetch_add(1, std::memory_order_acq_rel);
@@ -56,9 +55,9 @@ void ModuleCore::mark(compile::Source source, bool schedule, bool count) {
   failure_ = Failure();
   // What nobody awaits is superseded. A queued job needs nothing: it takes the newest when it begins.
   if (waiters_.empty()) detach_compile();
-  if (!schedule && phase_ != Phase::leading) return;
+  if (!schedule) return;
   Failure refused;
-  if (schedule) static_cast<void>(ensure(Priority::background, refused));  // a stopped runtime says so to whoever calls
+  static_cast<void>(ensure(Priority::background, refused));  // a stopped runtime says so to whoever calls
 }
 
 void ModuleCore::request(Priority priority) {
@@ -181,8 +180,12 @@ void ModuleCore::compile_newest() {
       if (admission.retry) continue;
       if (admission.joined) phase_ = Phase::joined;
       flight_ = admission.joined ? admission.joined : admission.lead;
-      if (admission.joined) return;
-      break;
+      if (generation != this->generation() && waiters_.empty()) detach_compile();  // marked again since it was taken
+      if (!admission.joined) break;
+      Woken nobody;  // a detached flight leaves the phase idle, and the newest is still wanted; without waiters no refusal has a taker
+      Failure refused;
+      restart(nobody, refused);
+      return;
     }
   } catch (...) {
     on_compiled(generation, {nullptr, Failure::current()});
