@@ -16,6 +16,7 @@ if [ "${1:-}" = --all ]; then
   presets="release asan tsan gcc"
   setup="build models example sanitize peer"
   fetch=--peer
+  export LAZYFX_REQUIRE_MODELS=1  # a comparison without its models is a failure here, not a skip
   shift
 fi
 case ${1:-} in
