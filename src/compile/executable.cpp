@@ -1,6 +1,7 @@
 #include "compile/executable.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "compile/runtime_core.hpp"
 
@@ -63,10 +64,12 @@ Executable::Answer Executable::make_now(const Signature& signature) {
       slot->job.reset();
       slot->building = true;
       lock.unlock();
+      std::optional<Scheduler::Helping> helping;
+      if (runtime) helping.emplace(runtime->scheduler());
       return build(signature);
     }
     if (runtime && runtime->scheduler().on_pool_thread()) {
-      throw Error(ErrorKind::would_deadlock, "another thread of this pool makes the plan for " + to_string(signature));
+      throw Error(ErrorKind::would_deadlock, "a thread that compiles cannot wait for the plan that another makes for " + to_string(signature));
     }
     settled_.wait(lock);
   }

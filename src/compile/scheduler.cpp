@@ -78,6 +78,9 @@ bool Scheduler::stopped() const {
 
 bool Scheduler::on_pool_thread() const noexcept { return current_pool == this; }
 
+Scheduler::Helping::Helping(const Scheduler& scheduler) noexcept : previous_(current_pool) { current_pool = &scheduler; }
+Scheduler::Helping::~Helping() { current_pool = previous_; }
+
 std::size_t Scheduler::queued() const {
   const std::lock_guard lock(mutex_);
   return queue_.size();

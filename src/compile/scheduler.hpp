@@ -51,9 +51,22 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   /// Drops what is queued and returns when the running jobs have ended. Idempotent; from a pool thread it does not wait for itself.
   void stop();
   bool stopped() const;
+  /// True on the pool's own threads, and on one that helps. Such a thread must not wait for what another may be doing.
   bool on_pool_thread() const noexcept;
   std::size_t queued() const;
   std::size_t running() const;
+
+  /// While it lives, its thread counts as one of the pool's: it runs a job that it withdrew.
+  class Helping {
+   public:
+    explicit Helping(const Scheduler& scheduler) noexcept;
+    ~Helping();
+    Helping(const Helping&) = delete;
+    Helping& operator=(const Helping&) = delete;
+
+   private:
+    const Scheduler* previous_;
+  };
 
  private:
   struct Order {

@@ -127,12 +127,13 @@ class ForwardOperation final : public Operation<ForwardHandler>, public compile:
 
   void dispatch(std::shared_ptr<const compile::Plan> plan) noexcept {
     plan_ = std::move(plan);
-    core_->refresh(published_);
+    if (!published_->has(*plan_)) core_->refresh(published_);
     auto& runtime = core_->runtime();
     const bool short_enough = plan_->estimate_ns() <= runtime.options().inline_budget_ns();
     if (options_.run_on() == RunOn::caller || (options_.run_on() == RunOn::automatic && short_enough)) {
+      // Claimed before it is posted: whoever cancels from here on may not complete, and so not let go of the executor under our hands.
+      if (!claim()) return;
       post([op = self()] {
-        if (!op->claim()) return;
         Value value;
         const Failure failure = op->compute(value);
         op->invoke(failure.exception(), std::move(value));

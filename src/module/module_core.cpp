@@ -335,9 +335,10 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
       if (phase_ == Phase::queued && runtime_->scheduler().withdraw(*job_)) job = job_;
     }
     if (job) {
+      const compile::Scheduler::Helping helping(runtime_->scheduler());
       job->run();
     } else if (runtime_->scheduler().on_pool_thread() && unlink(*waiter)) {
-      throw Error(ErrorKind::would_deadlock, "a pool thread cannot wait for a compile that another thread of the pool has begun");
+      throw Error(ErrorKind::would_deadlock, "a thread that compiles cannot wait for a compile that has begun already");
     }
     waiter->wait();
   }
@@ -351,7 +352,7 @@ Value ModuleCore::call(std::span<const Value> inputs) {
   const std::vector<Value> complete = compile::complete_inputs(program, inputs);
   const auto answer = published->executable->make_now(compile::Signature(complete));
   if (!answer.plan) answer.failure.raise();
-  refresh(published);
+  if (!published->has(*answer.plan)) refresh(published);
   return answer.plan->run(complete, {});
 }
 

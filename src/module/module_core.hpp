@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
@@ -25,6 +26,9 @@ struct Publication {
   std::shared_ptr<compile::Executable> executable;
   compile::Executable::Plans plans;
 
+  bool has(const compile::Plan& plan) const noexcept {
+    return std::any_of(plans.begin(), plans.end(), [&](const auto& p) { return p.get() == &plan; });
+  }
   const compile::Plan* find(std::span<const Value> inputs) const noexcept {
     for (const auto& plan : plans) {
       if (plan->signature().matches(inputs)) return plan.get();

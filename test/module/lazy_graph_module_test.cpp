@@ -337,6 +337,30 @@ BOOST_AUTO_TEST_CASE(waiting_on_a_pool_thread_for_a_compile_that_another_has_beg
   first->real_recompile();
 }
 
+BOOST_AUTO_TEST_CASE(an_operator_that_waits_for_its_own_module_would_deadlock) {
+  std::unique_ptr<LazyGraphModule> module;
+  ErrorKind kind{};
+  const auto ask = [&] {
+    try {
+      module->real_recompile();
+    } catch (const Error& e) {
+      kind = e.kind();
+    }
+  };
+  Runtime runtime(RuntimeOptions().threads(1).operators(support::standard_and(support::acts_in_compile("t::asks", ask))));
+  module = std::make_unique<LazyGraphModule>(runtime, chain({"t::asks", "onnx::Sin"}));
+  BOOST_TEST(close(call(*module), sines()));  // this thread helps
+  BOOST_TEST(std::string(to_string(kind)) == "would_deadlock");
+  kind = {};
+  module->set_graph(chain({"t::asks", "onnx::Cos"}));
+  BOOST_TEST(close(support::run(module->forward(x0)).as_tensor(), cosines()));  // the pool's thread
+  BOOST_TEST(std::string(to_string(kind)) == "would_deadlock");
+  // The same while a plan is made for one signature.
+  module->set_graph(chain({"t::asks", "onnx::Sin"}, TensorType(DType::f32)));
+  module->real_recompile();
+  BOOST_TEST(close(call(*module), sines()));
+}
+
 BOOST_AUTO_TEST_CASE(from_graphmodule_returns_a_lazy_module_itself) {
   Runtime runtime;
   const auto lazy = std::make_shared<LazyGraphModule>(runtime, chain({"onnx::Sin"}));
