@@ -70,7 +70,8 @@ bool MatmulPlan::b_is_shared() const {
   return std::all_of(batch.strides[1].begin(), batch.strides[1].begin() + static_cast<std::ptrdiff_t>(batch.rank), [](auto s) { return s == 0; });
 }
 
-MatmulPlan plan_matmul(const primitive::Matmul& matmul, std::span<const Operand> inputs, const Operand& output) {
+MatmulPlan plan_matmul(const primitive::Matmul& matmul, std::span<const Operand> inputs, const Operand& output,
+                       std::span<const Strides> more) {
   const Operand &a = inputs[0], &b = inputs[1];
   const auto refuse = [&] {
     throw Error(ErrorKind::invalid_argument, "matmul of " + to_string(a.shape) + " by " + to_string(b.shape) + " cannot give " + to_string(output.shape));
@@ -100,7 +101,8 @@ MatmulPlan plan_matmul(const primitive::Matmul& matmul, std::span<const Operand>
     for (auto& s : strides) s *= matrix;
     return strides;
   };
-  std::array<Strides, 4> strides{batch_strides(a, p.m * p.k), batch_strides(b, p.k * p.n), Strides{}, batch_strides(output, p.m * p.n)};
+  std::vector<Strides> strides{batch_strides(a, p.m * p.k), batch_strides(b, p.k * p.n), Strides{}, batch_strides(output, p.m * p.n)};
+  strides.insert(strides.end(), more.begin(), more.end());
   p.has_addend = inputs.size() > 2;
   if (p.has_addend) {
     const Strides c = broadcast_strides(inputs[2], output.shape);

@@ -61,11 +61,11 @@ Case random_case(bool transposed) {
   std::vector<std::int64_t> x{random_int(1, 2), in_group * c.conv.groups}, y{x[0], out_group * c.conv.groups};
   std::vector<std::int64_t> w = transposed ? std::vector{x[1], out_group} : std::vector{y[1], in_group};
   for (std::size_t d = 0; d < n; ++d) {
-    const std::int64_t k = random_int(1, 4), s = random_int(1, 3), dil = random_int(1, 2), before = random_int(0, 2), after = random_int(0, 2);
+    const std::int64_t k = random_int(1, n == 3 ? 3 : 4), s = random_int(1, 3), dil = random_int(1, 2), before = random_int(0, 2), after = random_int(0, 2);
     const std::int64_t reach = (k - 1) * dil + 1;
     std::int64_t in, out;
     do {
-      in = random_int(1, 9);
+      in = random_int(1, n == 3 ? 4 : 9);
       out = transposed ? (in - 1) * s + reach - before - after + random_int(0, s - 1) : (in + before + after - reach) / s + 1;
     } while (out < 1 || (!transposed && in + before + after < reach));
     c.conv.strides.push_back(s);
@@ -146,7 +146,7 @@ const std::vector<TailCase> tails{
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(random_convolutions_equal_their_definition) {
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 120; ++round) {
     const Case c = random_case(round % 3 == 0);
     const Layout in = random_int(0, 1) == 0 ? Layout::row_major : Layout::channels_last;
     const Layout out = random_int(0, 3) == 0 ? Layout::row_major : in;

@@ -1,0 +1,289 @@
+#include "kernels/gemm.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/vector_targets.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+#include "kernels/vector_math-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lazyfx::kernels::HWY_NAMESPACE {
+namespace {
+
+// A panel is two vectors wide. Twelve rows of it leave, at 512 bits, eight of 32 registers for operands; otherwise six rows fill 16.
+constexpr std::int64_t vectors = 2;
+#if HWY_TARGET == HWY_AVX3
+constexpr std::int64_t most_rows = 12;
+#else
+constexpr std::int64_t most_rows = 6;
+#endif
+// A block of a (rows x depth) stays in the second-level cache while all panels of b pass by.
+constexpr std::int64_t depth_block = 512, row_block = 96;
+constexpr std::size_t widest = 16;
+
+HWY_INLINE std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(F())); }
+
+// The operand's values for columns [column, column + count) of one row; count is a whole vector or less.
+HWY_INLINE V operand_of(const GemmStep& s, std::int64_t row, std::int64_t column, std::int64_t count) {
+  if (s.operand == nullptr) return hn::Zero(F());
+  const float* p = s.operand + row * s.row + column * s.column;
+  if (s.column == 0) return set(*p);
+  if (count == lanes()) return hn::LoadU(F(), p);
+  alignas(64) float part[widest] = {};
+  std::memcpy(part, p, static_cast<std::size_t>(count) * sizeof(float));
+  return hn::Load(F(), part);
+}
+
+// f(x, y) for every vector of a row of sums, y being the operand's.
+template <class Op>
+HWY_INLINE void each(const GemmStep& s, float* sums, std::int64_t row, std::int64_t column, std::int64_t count, Op&& op) {
+  for (std::int64_t j = 0; j < count; j += lanes()) {
+    hn::Store(op(hn::Load(F(), sums + j), operand_of(s, row, column + j, HWY_MIN(lanes(), count - j))), F(), sums + j);
+  }
+}
+
+void apply(const GemmStep& s, float* sums, std::int64_t row, std::int64_t column, std::int64_t count) {
+  const auto with = [&](auto&& op) HWY_ATTR { each(s, sums, row, column, count, op); };
+  const V alpha = set(s.alpha), beta = set(s.beta), zero = hn::Zero(F());
+  switch (s.op) {
+    case Tail::Op::relu:
+      if (s.alpha == 0) return with([&](V x, V) HWY_ATTR { return hn::Max(zero, x); });
+      return with([&](V x, V) HWY_ATTR { return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(x, alpha), x); });
+    case Tail::Op::clip: return with([&](V x, V) HWY_ATTR { return clamp(x, s.alpha, s.beta); });
+    case Tail::Op::linear: return with([&](V x, V) HWY_ATTR { return hn::MulAdd(x, alpha, beta); });
+    case Tail::Op::abs: return with([](V x, V) HWY_ATTR { return hn::Abs(x); });
+    case Tail::Op::sqrt: return with([](V x, V) HWY_ATTR { return hn::Sqrt(x); });
+    case Tail::Op::exp: return with([](V x, V) HWY_ATTR { return exp_of(x); });
+    case Tail::Op::tanh: return with([](V x, V) HWY_ATTR { return tanh_of(x); });
+    case Tail::Op::sigmoid: return with([](V x, V) HWY_ATTR { return sigmoid_of(x); });
+    case Tail::Op::square: return with([](V x, V) HWY_ATTR { return hn::Mul(x, x); });
+    case Tail::Op::swish: return with([&](V x, V) HWY_ATTR { return hn::Mul(x, sigmoid_of(hn::Mul(x, alpha))); });
+    case Tail::Op::hard_swish:
+      return with([](V x, V) HWY_ATTR { return hn::Mul(x, clamp(hn::MulAdd(x, set(1.0f / 6), set(0.5f)), 0, 1)); });
+    case Tail::Op::gelu:
+      return with([](V x, V) HWY_ATTR { return hn::Mul(hn::Mul(x, set(0.5f)), hn::Add(erf_of(hn::Mul(x, set(0.70710678f))), set(1))); });
+    case Tail::Op::elu:
+      return with([&](V x, V) HWY_ATTR { return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(alpha, hn::Sub(exp_of(x), set(1))), x); });
+    case Tail::Op::add: return with([&](V x, V y) HWY_ATTR { return hn::MulAdd(alpha, y, x); });
+    case Tail::Op::sub: return with([](V x, V y) HWY_ATTR { return hn::Sub(x, y); });
+    case Tail::Op::mul: return with([](V x, V y) HWY_ATTR { return hn::Mul(x, y); });
+  }
+}
+
+/// A place in the product: rows from `row`, panels from `panel`, depth [from, to).
+struct Tile {
+  std::int64_t row, panel, from, to;
+  bool first, last;
+};
+
+// Adds what earlier depth blocks left, applies the steps if this is the last one, and writes what lies inside c.
+void finish(const GemmArguments& g, const Tile& t, float* sums, std::int64_t rows, std::int64_t width) {
+  const std::int64_t column = t.panel * vectors * lanes();
+  const std::int64_t count = HWY_MIN(width, g.n - column);
+  for (std::int64_t row = t.row; row < t.row + rows; ++row, sums += width) {
+    float* c = g.c + row * g.c_row + column;
+    if (!t.first) {
+      for (std::int64_t j = 0; j < count; ++j) sums[j] += c[j];
+    }
+    if (t.last) {
+      for (std::size_t i = 0; i < g.step_count; ++i) apply(g.steps[i], sums, row, column, count);
+    }
+    std::memcpy(c, sums, static_cast<std::size_t>(count) * sizeof(float));
+  }
+}
+
+// `rows` rows times `panels` panels, with `unroll` independent sums per element so that few rows still keep the multipliers busy.
+template <int rows, int panels, int unroll>
+HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (&b)[panels], std::int64_t b_row) {
+  const std::int64_t lane = lanes();
+  V sum[unroll][rows][panels * vectors];
+  for (int u = 0; u < unroll; ++u) {
+    for (int r = 0; r < rows; ++r) {
+      for (int v = 0; v < panels * vectors; ++v) sum[u][r][v] = hn::Zero(F());
+    }
+  }
+  const float* a = g.a + t.row * g.a_row;
+  std::int64_t k = t.from;
+  for (; k + unroll <= t.to; k += unroll) {
+    for (int u = 0; u < unroll; ++u) {
+      V column[panels * vectors];
+      for (int p = 0; p < panels; ++p) {
+        for (int v = 0; v < vectors; ++v) column[p * vectors + v] = hn::LoadU(F(), b[p] + (k + u) * b_row + v * lane);
+      }
+      for (int r = 0; r < rows; ++r) {
+        const V x = set(a[r * g.a_row + k + u]);
+        for (int v = 0; v < panels * vectors; ++v) sum[u][r][v] = hn::MulAdd(x, column[v], sum[u][r][v]);
+      }
+    }
+  }
+  for (; k < t.to; ++k) {
+    for (int r = 0; r < rows; ++r) {
+      const V x = set(a[r * g.a_row + k]);
+      for (int v = 0; v < panels * vectors; ++v) {
+        sum[0][r][v] = hn::MulAdd(x, hn::LoadU(F(), b[v / vectors] + k * b_row + v % vectors * lane), sum[0][r][v]);
+      }
+    }
+  }
+  alignas(64) float sums[rows * panels * vectors * static_cast<int>(widest)];
+  const std::int64_t width = panels * vectors * lane;
+  const bool direct = t.first && t.last && g.step_count == 0 && (t.panel + panels) * vectors * lane <= g.n;
+  float* const to = direct ? g.c + t.row * g.c_row + t.panel * vectors * lane : sums;
+  const std::int64_t to_row = direct ? g.c_row : width;
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < panels * vectors; ++v) {
+      V x = sum[0][r][v];
+      for (int u = 1; u < unroll; ++u) x = hn::Add(x, sum[u][r][v]);
+      hn::StoreU(x, F(), to + r * to_row + v * lane);
+    }
+  }
+  if (!direct) finish(g, t, sums, rows, width);
+}
+
+HWY_INLINE const float* panel_of(const GemmArguments& g, std::int64_t panel, std::int64_t& b_row) {
+  const std::int64_t width = vectors * lanes();
+  if (g.b_last != nullptr && (panel + 1) * width > g.n) {
+    b_row = width;
+    return g.b_last;
+  }
+  b_row = g.b_row;
+  return g.b + panel * g.b_panel;
+}
+
+template <int rows>
+void rows_of_panel(const GemmArguments& g, const Tile& t) {
+  std::int64_t b_row = 0;
+  const float* const b[1] = {panel_of(g, t.panel, b_row)};
+  constexpr int unroll = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
+  tile<rows, 1, unroll>(g, t, b, b_row);
+}
+
+void dispatch_rows(const GemmArguments& g, const Tile& t, std::int64_t rows) {
+  switch (rows) {
+    case 1: return rows_of_panel<1>(g, t);
+    case 2: return rows_of_panel<2>(g, t);
+    case 3: return rows_of_panel<3>(g, t);
+    case 4: return rows_of_panel<4>(g, t);
+    case 5: return rows_of_panel<5>(g, t);
+    case 6: return rows_of_panel<6>(g, t);
+#if HWY_TARGET == HWY_AVX3
+    case 7: return rows_of_panel<7>(g, t);
+    case 8: return rows_of_panel<8>(g, t);
+    case 9: return rows_of_panel<9>(g, t);
+    case 10: return rows_of_panel<10>(g, t);
+    case 11: return rows_of_panel<11>(g, t);
+    case 12: return rows_of_panel<12>(g, t);
+#endif
+    default: return;
+  }
+}
+
+// A row or two against several panels at once: otherwise each sum would wait for itself.
+template <int rows, int panels>
+HWY_INLINE bool several_panels(const GemmArguments& g, Tile& t, std::int64_t whole_panels) {
+  if (t.panel + panels > whole_panels) return false;
+  const float* b[panels];
+  for (int p = 0; p < panels; ++p) b[p] = g.b + (t.panel + p) * g.b_panel;
+  constexpr int unroll = rows * panels * vectors < 8 ? 2 : 1;
+  const float* const(&fixed)[panels] = reinterpret_cast<const float* const(&)[panels]>(b);
+  tile<rows, panels, unroll>(g, t, fixed, g.b_row);
+  t.panel += panels;
+  return true;
+}
+
+void few_rows(const GemmArguments& g, Tile t, std::int64_t panels) {
+  // The last panel may be a copy elsewhere; it goes alone.
+  const std::int64_t whole = g.b_last != nullptr ? g.n / (vectors * lanes()) : panels;
+  while (t.panel < panels) {
+    if (g.m == 1) {
+      if (several_panels<1, 4>(g, t, whole) || several_panels<1, 2>(g, t, whole)) continue;
+    } else if (several_panels<2, 2>(g, t, whole)) {
+      continue;
+    }
+    dispatch_rows(g, t, g.m);
+    ++t.panel;
+  }
+}
+
+}  // namespace
+
+void run_gemm(const GemmArguments& g) {
+  const std::int64_t width = vectors * lanes();
+  const std::int64_t panels = (g.n + width - 1) / width;
+  for (std::int64_t from = 0; from == 0 || from < g.k; from += depth_block) {
+    const std::int64_t to = HWY_MIN(from + depth_block, g.k);
+    Tile t{0, 0, from, to, from == 0, to == g.k};
+    if (g.m <= 2) {
+      few_rows(g, t, panels);
+      continue;
+    }
+    for (std::int64_t block = 0; block < g.m; block += row_block) {
+      const std::int64_t end = HWY_MIN(block + row_block, g.m);
+      for (t.panel = 0; t.panel < panels; ++t.panel) {
+        for (t.row = block; t.row < end;) {
+          // What does not fill a tile is split evenly: two tiles of seven rows are faster than twelve and two.
+          const std::int64_t left = end - t.row;
+          const std::int64_t rows = left <= most_rows ? left : left < 2 * most_rows ? (left + 1) / 2 : most_rows;
+          dispatch_rows(g, t, rows);
+          t.row += rows;
+        }
+      }
+    }
+  }
+}
+
+Gemm make_gemm() { return {vectors * lanes(), &run_gemm}; }
+
+}  // namespace lazyfx::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "kernels/isa.hpp"
+
+namespace lazyfx::kernels {
+
+HWY_EXPORT(make_gemm);
+
+const Gemm& gemm() {
+  static const Gemm instance = [] {
+    isa();
+    return HWY_DYNAMIC_DISPATCH(make_gemm)();
+  }();
+  return instance;
+}
+
+std::size_t packed_floats(std::int64_t k, std::int64_t n) {
+  const std::int64_t panel = gemm().panel;
+  return static_cast<std::size_t>((n + panel - 1) / panel * panel * k);
+}
+
+void pack_panels(const float* b, std::int64_t row, std::int64_t column, std::int64_t k, std::int64_t n, float scale, float* packed) {
+  const std::int64_t panel = gemm().panel;
+  for (std::int64_t from = 0; from < n; from += panel, packed += panel * k) {
+    const std::int64_t count = std::min(panel, n - from);
+    if (count < panel) std::fill_n(packed, panel * k, 0.0f);
+    if (column == 1 && scale == 1) {
+      for (std::int64_t i = 0; i < k; ++i) std::memcpy(packed + i * panel, b + i * row + from, static_cast<std::size_t>(count) * sizeof(float));
+      continue;
+    }
+    // Blocks of rows keep both sides in cache when b is read across its rows.
+    constexpr std::int64_t block = 16;
+    for (std::int64_t i0 = 0; i0 < k; i0 += block) {
+      const std::int64_t i1 = std::min(i0 + block, k);
+      for (std::int64_t j = 0; j < count; ++j) {
+        for (std::int64_t i = i0; i < i1; ++i) packed[i * panel + j] = scale * b[i * row + (from + j) * column];
+      }
+    }
+  }
+}
+
+}  // namespace lazyfx::kernels
+#endif
