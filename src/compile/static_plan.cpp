@@ -101,6 +101,7 @@ Value StaticPlan::run(std::span<const Value> inputs, const StopToken& stop) cons
   std::size_t leaf = 0;
   const auto next = [&](NodeId) -> Value {
     const Leaf& l = leaves_[leaf++];
+    if (l.input >= 0) return inputs[static_cast<std::size_t>(l.input)];
     const Tensor& t = frame.tensor(*this, l.place);
     return t.shape() == l.shape ? t : t.reshape(l.shape);
   };

@@ -52,7 +52,11 @@ class StaticPlan final : public Plan {
   std::vector<View> views_;            ///< beside places_
   std::vector<Tensor> constants_;
   std::vector<View> slots_;            ///< shape of each slot's tensor
-  struct Leaf { Place place; Shape shape; };
+  struct Leaf {
+    Place place;
+    Shape shape;
+    std::int32_t input = -1;  ///< the caller's own value, whatever it is, where a placeholder is returned as it came
+  };
   std::vector<Leaf> leaves_;           ///< of the result
   std::size_t arena_bytes_ = 0;
   std::size_t widest_ = 0;

@@ -192,6 +192,14 @@ class StaticPlanBuilder {
 
   void finish_result() {
     for (const Index v : graph_.outputs) plan_.leaves_.push_back({place(v), graph_.values[v].shape});
+    const auto& placeholders = plan_.program_->inputs;
+    std::size_t leaf = 0;
+    for_each_node(plan_.program_->result, [&](NodeId id) {
+      const auto same = [id](const Program::Input& p) { return p.value == static_cast<std::uint32_t>(id); };
+      const auto at = std::find_if(placeholders.begin(), placeholders.end(), same);
+      if (at != placeholders.end()) plan_.leaves_[leaf].input = static_cast<std::int32_t>(at - placeholders.begin());
+      ++leaf;
+    });
   }
 
   StaticPlan& plan_;

@@ -84,12 +84,12 @@ class ForwardOperation final : public Operation<ForwardHandler>, public compile:
   }
 
   void wake(const Failure& failure) noexcept override {
-    if (failure) fail(failure);
+    if (failure) give_up(failure);
     else proceed();
   }
   void on_plan(const compile::PlanAnswer& answer) noexcept override {
     if (answer.plan) dispatch(answer.plan);
-    else fail(answer.failure);
+    else give_up(answer.failure);
   }
   void fail(const Failure& failure) noexcept override { complete(failure, {}); }
 
@@ -115,14 +115,21 @@ class ForwardOperation final : public Operation<ForwardHandler>, public compile:
     try {
       Failure failure;
       if (core_->link(self(), published_, failure)) return;
-      if (failure) return fail(failure);
+      if (failure) return give_up(failure);
       auto& executable = *published_->executable;
       inputs_ = compile::complete_inputs(executable.program(), inputs_);
       const auto answer = executable.request(compile::Signature(inputs_), self(), compile::Priority::awaited);
       if (answer.ready()) on_plan(answer);
     } catch (...) {
-      fail(Failure::current());
+      give_up(Failure::current());
     }
+  }
+
+  /// As fail(), on the thread that the call has got to: what it held is let go of before the caller hears.
+  void give_up(const Failure& failure) noexcept {
+    inputs_.clear();
+    published_.reset();
+    fail(failure);
   }
 
   void dispatch(std::shared_ptr<const compile::Plan> plan) noexcept {
@@ -141,12 +148,16 @@ class ForwardOperation final : public Operation<ForwardHandler>, public compile:
       return;
     }
     runtime.counters().runs.fetch_add(1, std::memory_order_relaxed);
-    if (!runtime.scheduler().submit(self(), compile::Priority::awaited)) fail(runtime.refusal());
+    if (!runtime.scheduler().submit(self(), compile::Priority::awaited)) give_up(runtime.refusal());
   }
 
+  /// Once. Lets go of what the call held: another thread may yet hold the operation when the caller hears.
   Failure compute(Value& value) noexcept {
+    published_.reset();
+    const auto plan = std::move(plan_);
+    const auto inputs = std::move(inputs_);
     try {
-      value = plan_->run(inputs_, compile::StopToken(&stop_));
+      value = plan->run(inputs, compile::StopToken(&stop_));
       return {};
     } catch (const compile::Stopped&) {
       return Failure::cancelled();

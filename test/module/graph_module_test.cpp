@@ -85,6 +85,18 @@ BOOST_AUTO_TEST_CASE(a_module_equals_its_interpreter) {
   BOOST_TEST(equal(got[2].as_tensor(), in));
 }
 
+BOOST_AUTO_TEST_CASE(an_input_that_is_returned_is_the_callers_own_value) {
+  Runtime runtime;
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x");
+  graph->output(x);
+  GraphModule module(runtime, graph);
+  const Value values[] = {1, 2.5, true, "text", Value(), Value::list({1, "a"}), Value::dict({{"k", vec({1})}})};
+  for (const Value& value : values) BOOST_TEST((module(Inputs(value)) == value), to_string(value));
+  const Tensor strided = vec({1, 2, 3, 4}).slice(0, 0, 2, 2);
+  BOOST_TEST(call(module, strided).is_same(strided));
+}
+
 BOOST_AUTO_TEST_CASE(placeholder_defaults_fill_what_is_not_passed) {
   Runtime runtime;
   auto graph = std::make_shared<Graph>();
