@@ -2,9 +2,10 @@
 # The quickstart reads every picture in pictures/ as the text beside it says, all its answers are fresh, and what is no picture ends in one
 # sentence and exit status 1: check_quickstart.sh QUICKSTART MODELS
 set -eu
-quickstart=$1
-model=$2/ocr/ch_PP-OCRv4_rec_infer.onnx
-keys=$2/ocr/ppocr_keys_v1.txt
+quickstart=$(realpath "$1")
+models=$(realpath -m "$2")
+model=$models/ocr/ch_PP-OCRv4_rec_infer.onnx
+keys=$models/ocr/ppocr_keys_v1.txt
 cd "$(dirname "$0")/pictures"
 if [ ! -e "$model" ]; then echo "skipped: there is no $model; cmake/fetch_models.sh fetches it"; exit 77; fi
 scratch=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The first program in README.md is hello.cpp, and the text after it is what that program prints: check_readme.sh HELLO
 set -eu
-hello=$1
+hello=$(realpath "$1")
 cd "$(dirname "$0")"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
