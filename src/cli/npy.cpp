@@ -158,7 +158,8 @@ Tensor elements_of(const std::filesystem::path& file, const Header& header, std:
   if (header.descr.starts_with("<U")) {
     std::size_t width = 0;
     const auto* end = header.descr.data() + header.descr.size();
-    if (std::from_chars(header.descr.data() + 2, end, width).ptr != end || width > data.size()) refuse(file, "its string width is damaged");
+    const auto [stop, error] = std::from_chars(header.descr.data() + 2, end, width);
+    if (error != std::errc() || stop != end || width > data.size()) refuse(file, "its string width is damaged");
     if (data.size() / 4 < width * static_cast<std::size_t>(count)) refuse(file, "it has fewer elements than its shape says");
     Tensor strings = Tensor::empty(DType::string, flat);
     std::size_t at = 0;

@@ -67,6 +67,8 @@ int run_command(const std::vector<std::string>& arguments) {
   }
   const auto shapes = parse_shapes(list_of(*parsed, "shape"));
 
+  std::filesystem::path folder;
+  if (parsed->options.contains("out")) make_folder(folder = parsed->options["out"].as<std::string>());
   const std::string& file = parsed->operands[0];
   Runtime runtime;
   const auto model = onnx::import_model(file, runtime.operators());
@@ -85,8 +87,6 @@ int run_command(const std::vector<std::string>& arguments) {
     }
   }
   const auto outputs = outputs_of(result, model.outputs.size());
-  std::filesystem::path folder;
-  if (parsed->options.contains("out")) make_folder(folder = parsed->options["out"].as<std::string>());
   FileNames names;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     std::cout << "output " << model.outputs[i].name << ": " << to_string(outputs[i]);

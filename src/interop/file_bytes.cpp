@@ -78,10 +78,16 @@ FileBytes open_file(const std::filesystem::path& file, Mapping mapping) {
   return mapping == Mapping::copy ? read_all(fd, size, file) : map_all(fd, size, file);
 }
 
-void release_pages(Bytes bytes) noexcept {
-  const auto first = (std::bit_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const auto last = std::bit_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
-  if (last > first) ::madvise(std::bit_cast<void*>(first), last - first, MADV_DONTNEED);
+namespace {
+// Advice is only advice: a kernel that does not know it changes nothing.
+void advise(const void* begin, std::size_t size, int advice) noexcept {
+  const auto first = (std::bit_cast<std::uintptr_t>(begin) + page - 1) / page * page;
+  const auto last = (std::bit_cast<std::uintptr_t>(begin) + size) / page * page;
+  if (last > first) ::madvise(std::bit_cast<void*>(first), last - first, advice);
 }
+}  // namespace
+
+void make_present(void* memory, std::size_t size) noexcept { advise(memory, size, MADV_POPULATE_WRITE); }
+void release_pages(Bytes bytes) noexcept { advise(bytes.data(), bytes.size(), MADV_DONTNEED); }
 
 }  // namespace lazyfx::onnx

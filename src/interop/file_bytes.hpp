@@ -19,6 +19,9 @@ struct FileBytes {
 /// is short.
 FileBytes open_file(const std::filesystem::path& file, Mapping mapping);
 
+/// Makes the pages of memory that is about to be written present in one call: taking a fault for each costs more than copying into them.
+void make_present(void* memory, std::size_t size) noexcept;
+
 /// Tells the system that the pages wholly inside `bytes` of a mapped file were copied and need not stay in this process.
 void release_pages(Bytes bytes) noexcept;
 

@@ -134,9 +134,11 @@ Tensor TensorLoader::from_bytes(DType dtype, const Shape& shape, Bytes bytes, co
   constexpr std::size_t worth_sharing = 4096;
   if (aligned && mapping_ == Mapping::share && bytes.size() >= worth_sharing) return Tensor::wrap(dtype, shape, bytes.data(), source.owner);
   Tensor copy = Tensor::empty(dtype, shape);
-  if (!bytes.empty()) std::memcpy(copy.mutable_raw(), bytes.data(), bytes.size());
-  constexpr std::size_t worth_releasing = 1 << 18;
-  if (source.mapped && bytes.size() >= worth_releasing) release_pages(bytes);
+  if (bytes.empty()) return copy;
+  constexpr std::size_t worth_a_call = 1 << 18;
+  if (bytes.size() >= worth_a_call) make_present(copy.mutable_raw(), bytes.size());
+  std::memcpy(copy.mutable_raw(), bytes.data(), bytes.size());
+  if (source.mapped && bytes.size() >= worth_a_call) release_pages(bytes);
   return copy;
 }
 
