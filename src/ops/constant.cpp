@@ -117,6 +117,7 @@ DType eye_dtype(const Attributes& attributes, DType fallback) { return attribute
 Tensor eye(DType dtype, const Shape& shape, std::int64_t k) {
   if (shape.rank() != 2) fail("input 0 (input) has " + std::to_string(shape.rank()) + " dimensions where 2 are expected");
   std::vector<std::int64_t> values(static_cast<std::size_t>(shape.size()));
+  if (values.empty()) return Tensor::empty(dtype, shape);
   for (std::int64_t row = 0; row < shape[0]; ++row) {
     std::int64_t column = 0;
     if (__builtin_add_overflow(row, k, &column) || column < 0 || column >= shape[1]) continue;

@@ -201,7 +201,7 @@ std::vector<double> biased(const Shape& out, const Tensor& bias) {
 
 std::vector<Tensor> conv_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
   const Shape shape = output_shape(conv_type, in, attributes);
-  if (in[1].size() == 0) return {write(in[0].dtype(), shape, biased(shape, argument(in, 2)))};
+  if (in[1].size() == 0 || shape.size() == 0) return {write(in[0].dtype(), shape, biased(shape, argument(in, 2)))};
   const Window window = resolved(read_window(attributes, spatial(in[1].shape())), spatial(in[0].shape()));
   const Geometry g = geometry(in[0].shape(), shape, groups_of(attributes), window);
   const std::vector<double> x = read<double>(in[0]);
@@ -236,7 +236,7 @@ std::vector<Tensor> conv_kernel(std::span<const Tensor> in, const Attributes& at
 
 std::vector<Tensor> conv_transpose_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
   const Shape shape = output_shape(conv_transpose_type, in, attributes);
-  if (in[1].size() == 0) return {write(in[0].dtype(), shape, biased(shape, argument(in, 2)))};
+  if (in[1].size() == 0 || shape.size() == 0) return {write(in[0].dtype(), shape, biased(shape, argument(in, 2)))};
   const Window window = transposed_window(attributes, in[0].shape(), in[1].shape(), shape);
   const Geometry g = geometry(in[0].shape(), shape, groups_of(attributes), window);
   const std::vector<double> x = read<double>(in[0]);

@@ -109,6 +109,7 @@ std::vector<Tensor> tile_kernel(std::span<const Tensor> in, const Attributes&, s
   std::vector<std::int64_t> dims;
   for (std::size_t i = 0; i < x.rank(); ++i) dims.push_back(multiply(x.shape()[i], repeats[i]));
   Tensor out = Tensor::empty(x.dtype(), Shape(dims));
+  if (out.size() == 0) return {out};
   const auto strides = out.shape().row_major_strides();
   for_each_index(Shape(repeats), [&](std::span<const std::int64_t> copy) {
     std::int64_t offset = 0;

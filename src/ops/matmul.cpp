@@ -31,8 +31,8 @@ std::vector<TensorType> matmul_type(const TypeContext& c) {
 
 /// How one matmul splits into a stack of matrix products.
 struct Stack {
-  Shape a, b, product;  ///< with the batch dims of the result in front; a and b broadcast to them
-  std::int64_t batch, m, k, n;
+  Shape batch, product;  ///< the dims in front of the matrices of the result; its whole shape
+  std::int64_t m, k, n;
 };
 
 Shape joined(const Shape& batch, std::int64_t rows, std::int64_t columns) {
@@ -57,16 +57,34 @@ Stack stack_of(const Shape& a, const Shape& b) {
   if (k != b[b.rank() - 2]) fail("the columns of A and the rows of B are " + std::to_string(k) + " and " + std::to_string(b[b.rank() - 2]));
   const auto batch = broadcast(without_last_two(a), without_last_two(b));
   if (!batch) fail("shapes " + to_string(a) + " and " + to_string(b) + " do not broadcast");
-  return {joined(*batch, m, k), joined(*batch, k, n), joined(*batch, m, n), batch->size(), m, k, n};
+  return {*batch, joined(*batch, m, n), m, k, n};
+}
+
+/// Which matrix of an operand stands at each place of the stack.
+std::vector<std::int64_t> places(const Shape& operand, const Shape& batch) {
+  const Shape own = without_last_two(operand);
+  const auto strides = own.row_major_strides();
+  const std::size_t added = batch.rank() - own.rank();
+  std::vector<std::int64_t> result;
+  for_each_index(batch, [&](std::span<const std::int64_t> index) {
+    std::int64_t place = 0;
+    for (std::size_t i = 0; i < own.rank(); ++i) place += own[i] == 1 ? 0 : index[added + i] * strides[i];
+    result.push_back(place);
+  });
+  return result;
 }
 
 template <class C>
 std::vector<C> product_of(const Tensor& a, const Tensor& b, const Stack& s) {
-  const std::vector<C> left = read<C>(a, s.a);
-  const std::vector<C> right = read<C>(b, s.b);
   std::vector<C> out(static_cast<std::size_t>(s.product.size()));
-  for (std::int64_t i = 0; i < s.batch; ++i) {
-    multiply_add(left.data() + i * s.m * s.k, right.data() + i * s.k * s.n, out.data() + i * s.m * s.n, s.m, s.k, s.n);
+  if (out.empty()) return out;
+  const std::vector<C> left = read<C>(a);
+  const std::vector<C> right = read<C>(b);
+  const std::vector<std::int64_t> left_places = places(a.shape(), s.batch);
+  const std::vector<std::int64_t> right_places = places(b.shape(), s.batch);
+  for (std::size_t i = 0; i < left_places.size(); ++i) {
+    multiply_add(left.data() + left_places[i] * s.m * s.k, right.data() + right_places[i] * s.k * s.n,
+                 out.data() + static_cast<std::int64_t>(i) * s.m * s.n, s.m, s.k, s.n);
   }
   return out;
 }

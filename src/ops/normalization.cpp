@@ -97,7 +97,10 @@ struct Rows {
 
 std::vector<double> normalized(std::vector<double> values, Rows rows, double epsilon, std::vector<double>* means = nullptr,
                                std::vector<double>* inverse_deviations = nullptr) {
-  for (std::int64_t r = 0; r < rows.count; ++r) {
+  if (means != nullptr) means->reserve(static_cast<std::size_t>(rows.count));
+  if (inverse_deviations != nullptr) inverse_deviations->reserve(static_cast<std::size_t>(rows.count));
+  const bool any = !values.empty() || means != nullptr;
+  for (std::int64_t r = 0; any && r < rows.count; ++r) {
     double* row = values.data() + r * rows.length;
     double mean = 0;
     for (std::int64_t i = 0; i < rows.length; ++i) mean += row[i];

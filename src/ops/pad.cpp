@@ -18,6 +18,9 @@ Mode mode_of(const Attributes& attributes) {
   fail("attribute mode is \"" + mode + "\", which is none of constant, reflect, edge");
 }
 
+// Beyond every size that memory could hold, and small enough to add.
+constexpr std::int64_t limit = std::int64_t{1} << 60;
+
 /// What is added (or, if negative, cut off) before and after one axis.
 struct Margin {
   std::int64_t begin, end;
@@ -26,6 +29,9 @@ struct Margin {
 std::vector<Margin> margins_of(const Sizes& pads, std::size_t rank) {
   if (pads.size() != 2 * rank) fail("there are " + std::to_string(pads.size()) + " pads for " + std::to_string(rank) + " dimensions");
   std::vector<Margin> margins;
+  for (const std::int64_t p : pads) {
+    if (p <= -limit || p >= limit) fail("a pad is " + std::to_string(p) + ", which is out of range");
+  }
   for (std::size_t i = 0; i < rank; ++i) margins.push_back({pads[i], pads[i + rank]});
   return margins;
 }
@@ -104,6 +110,7 @@ Tensor padded_with(const Tensor& x, const std::vector<Margin>& margins, const Te
 }
 
 Tensor padded_with_own(Tensor x, const std::vector<Margin>& margins, Mode mode) {
+  Tensor::empty(x.dtype(), padded(x.shape(), margins, mode));  // refuses what cannot be held before lists of its indices are made
   for (std::size_t axis = 0; axis < margins.size(); ++axis) {
     if (margins[axis].begin == 0 && margins[axis].end == 0) continue;
     x = take(x, axis, sources(x.shape()[axis], margins[axis], mode));
@@ -173,6 +180,8 @@ bool lower(LoweringContext& c, const Sizes& pads, const Tensor& fill) {
   const auto margins = margins_of(pads, from.rank());
   if (mode == Mode::constant) {
     emit_constant_pad(c, margins, fill);
+  } else if (c.shape(c.output(0)).size() > std::int64_t{1} << 40) {
+    return false;  // more indices than a constant should hold
   } else {
     emit_own_pad(c, margins, mode);
   }

@@ -202,6 +202,7 @@ std::vector<Tensor> global_pool(const Tensor& x, F f) {
   const std::int64_t plane = Shape(spatial(x.shape())).size();
   const std::vector<double> values = read<double>(x);
   std::vector<double> out;
+  out.reserve(static_cast<std::size_t>(shape.size()));
   for (std::int64_t i = 0; i < shape.size(); ++i) out.push_back(f(values.data() + i * plane, plane));
   return {write(x.dtype(), shape, out)};
 }

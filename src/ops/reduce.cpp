@@ -134,6 +134,7 @@ Tensor reduce(ReduceKind kind, const Tensor& x, const std::vector<std::size_t>& 
     using C = typename decltype(type)::type;
     const std::vector<C> rows = read<C>(x.transpose(order));
     std::vector<C> out;
+    out.reserve(static_cast<std::size_t>(results));
     for (std::int64_t r = 0; r < results; ++r) {
       out.push_back(reduced<C>(kind, std::span(rows).subspan(static_cast<std::size_t>(r * length), static_cast<std::size_t>(length))));
     }

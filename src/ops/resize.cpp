@@ -249,6 +249,7 @@ Tensor resize(const Tensor& x, const Sampling& s, const Request& r) {
     if (to.size() != 0) fail("a tensor without elements cannot be resized to " + to_string(to));
     return Tensor::empty(x.dtype(), to);
   }
+  Tensor::empty(x.dtype(), to);  // refuses what cannot be held before its taps are listed
   const Reals scales = scales_of(r, x.shape(), to);
   const std::size_t rank = x.rank();
   if (s.coordinates == Coordinates::tf_crop_and_resize && r.region.size() != 2 * rank) {

@@ -97,7 +97,7 @@ Dim slide_transposed(const Window& w, std::size_t i, const Dim& size, std::int64
 Window resolved_transposed(Window w, const std::vector<std::int64_t>& input, const std::vector<std::int64_t>& output,
                            const std::vector<std::int64_t>& output_padding, bool chosen) {
   for (std::size_t i = 0; i < w.rank(); ++i) {
-    const std::int64_t whole = (input[i] - 1) * w.strides[i] + w.extent(i);
+    const std::int64_t whole = add(multiply(input[i] - 1, w.strides[i]), w.extent(i));
     if (chosen || is_same(w.auto_pad)) {
       const std::int64_t total = std::max<std::int64_t>(0, whole + output_padding[i] - output[i]);
       w.pads_begin[i] = w.auto_pad == Window::AutoPad::same_upper ? total / 2 : total - total / 2;

@@ -25,6 +25,16 @@ std::vector<Parameter> parameters(std::initializer_list<const char*> names) {
   return result;
 }
 
+/// The kernel, preceded by its type rule on what it is given, so that it may count on everything that the rule refuses.
+ReferenceKernel checked(TypeRule rule, ReferenceKernel kernel) {
+  return [rule = std::move(rule), kernel = std::move(kernel)](std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count) {
+    std::vector<std::optional<TensorType>> types;
+    for (const Tensor& t : inputs) types.push_back(t.defined() ? std::optional(TensorType(t.dtype(), t.shape())) : std::nullopt);
+    rule(TypeContext{types, inputs, attributes, output_count});
+    return kernel(inputs, attributes, output_count);
+  };
+}
+
 }  // namespace
 
 Schema schema(std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs, std::vector<AttributeSpec> attributes) {
@@ -56,8 +66,8 @@ Operator onnx(const std::string& type, Versions versions, Schema schema, TypeRul
           .until_version = versions.until,
           .effect = Effect::pure,
           .schema = std::move(schema),
-          .type_rule = std::move(type_rule),
-          .reference = std::move(reference),
+          .type_rule = type_rule,
+          .reference = checked(std::move(type_rule), std::move(reference)),
           .lowering = std::move(lowering)};
 }
 

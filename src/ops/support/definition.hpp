@@ -36,7 +36,8 @@ AttributeSpec tensor(const char* name);
 AttributeSpec dtype(const char* name);
 AttributeSpec required(AttributeSpec spec);
 
-/// A pure operator "onnx::" + type. `type` carries the suffix "@since" when a newer meaning has the plain name.
+/// A pure operator "onnx::" + type. `type` carries the suffix "@since" when a newer meaning has the plain name. The reference kernel
+/// runs only on what the type rule accepts.
 Operator onnx(const std::string& type, Versions versions, Schema schema, TypeRule type_rule, ReferenceKernel reference,
               Lowering lowering = {});
 
