@@ -72,14 +72,14 @@ void whole(std::size_t nodes) {
   Snapshot snapshot;
   line("freeze", nanoseconds([&] { snapshot = graph->freeze(); }));
   line("walk the snapshot", nanoseconds([&] {
-    std::size_t args = 0;
-    for (const NodeView node : snapshot) args += node.args().size();
-    if (args == 0) std::puts("no arguments");
-  }));
+         std::size_t args = 0;
+         for (const NodeView node : snapshot) args += node.args().size();
+         if (args == 0) std::puts("no arguments");
+       }));
   line("fingerprint", nanoseconds([&] { snapshot.structure_fingerprint(); }));
   line("same content, other graph", nanoseconds([&] {
-    if (!snapshot.same_content(copy->freeze())) std::puts("copies differ");
-  }));
+         if (!snapshot.same_content(copy->freeze())) std::puts("copies differ");
+       }));
   line("code", nanoseconds([&] { render_code(snapshot); }));
   line("destroy the graph", nanoseconds([&] { graph.reset(); }));
   line("destroy the last snapshot", nanoseconds([&] { snapshot = Snapshot(); }));
@@ -95,8 +95,8 @@ int main() {
     for (const bool anywhere : {false, true}) {
       const double small = mark(thousand, anywhere, fingerprint);
       const double large = mark(million, anywhere, fingerprint);
-      std::printf("edit %s and freeze%s: %.0f ns on 1,000 nodes, %.0f ns on 1,000,000: %.2fx\n",
-                  anywhere ? "any node" : "one node", fingerprint ? " and fingerprint" : "", small, large, large / small);
+      std::printf("edit %s and freeze%s: %.0f ns on 1,000 nodes, %.0f ns on 1,000,000: %.2fx\n", anywhere ? "any node" : "one node",
+                  fingerprint ? " and fingerprint" : "", small, large, large / small);
     }
   }
   // Always in the same gap: what renumbering costs when there is no room.

@@ -127,8 +127,7 @@ const Argument::Slice& Argument::as_slice() const {
 }
 
 const char* Argument::kind() const noexcept {
-  constexpr const char* names[] = {"none", "bool", "int",  "double", "string", "dtype",
-                                   "tensor", "node", "list", "tuple",  "dict",   "slice"};
+  constexpr const char* names[] = {"none", "bool", "int", "double", "string", "dtype", "tensor", "node", "list", "tuple", "dict", "slice"};
   static_assert(std::size(names) == std::variant_size_v<decltype(v_)>);
   return names[v_.index()];
 }
@@ -168,8 +167,8 @@ Argument map_nodes(const Argument& argument, const std::function<Argument(NodeId
     if (out.is_node() && out.as_node() == node.as_node() && out.origin() == node.origin()) return std::nullopt;
     return out;
   };
-  auto out = detail::rewrite(argument, replace);
-  return out ? std::move(*out) : argument;
+  if (auto out = detail::rewrite(argument, replace)) return *std::move(out);
+  return argument;
 }
 
 }  // namespace lazyfx

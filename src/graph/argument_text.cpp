@@ -77,7 +77,11 @@ void append_tensor(std::string& text, const Tensor& tensor) {
 std::size_t utf8_length(std::string_view s) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
   const unsigned lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0U) == 0xe0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+  const std::size_t length = lead < 0x80                   ? 1
+                             : lead >= 0xc2 && lead < 0xe0 ? 2
+                             : (lead & 0xf0U) == 0xe0      ? 3
+                             : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                           : 0;
   if (length == 0 || length > s.size()) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xc0U) != 0x80) return 0;
@@ -88,9 +92,7 @@ std::size_t utf8_length(std::string_view s) {
 }
 
 /// Line separators outside ASCII: next line, line separator, paragraph separator.
-bool breaks_line(std::string_view sequence) {
-  return sequence == "\xc2\x85" || sequence == "\xe2\x80\xa8" || sequence == "\xe2\x80\xa9";
-}
+bool breaks_line(std::string_view sequence) { return sequence == "\xc2\x85" || sequence == "\xe2\x80\xa8" || sequence == "\xe2\x80\xa9"; }
 
 void append_items(std::string& text, const Argument::Items& items, const AppendName& append_name) {
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -130,9 +132,13 @@ void append_string(std::string& text, std::string_view value) {
 }
 
 void append_word(std::string& text, std::string_view value) {
-  const auto plain = [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != ',' && c != '(' && c != ')' && c != '[' && c != ']'; };
-  if (!value.empty() && std::all_of(value.begin(), value.end(), plain)) text += value;
-  else append_string(text, value);
+  const auto plain = [](char c) {
+    return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != ',' && c != '(' && c != ')' && c != '[' && c != ']';
+  };
+  if (!value.empty() && std::all_of(value.begin(), value.end(), plain))
+    text += value;
+  else
+    append_string(text, value);
 }
 
 void append_type(std::string& text, const TensorType& type) {
@@ -142,10 +148,14 @@ void append_type(std::string& text, const TensorType& type) {
   for (std::size_t i = 0; i < type.dims->size(); ++i) {
     const Dim& dim = (*type.dims)[i];
     if (i != 0) text += ", ";
-    if (dim.known()) text += std::to_string(dim.size);
-    else if (dim.name.empty()) text += '?';
-    else if (is_identifier(dim.name)) text += dim.name;
-    else append_string(text, dim.name);
+    if (dim.known())
+      text += std::to_string(dim.size);
+    else if (dim.name.empty())
+      text += '?';
+    else if (is_identifier(dim.name))
+      text += dim.name;
+    else
+      append_string(text, dim.name);
   }
   text += ']';
 }
@@ -204,8 +214,10 @@ void append_arguments(std::string& text, const Arguments& args, const AppendName
 void append_keywords(std::string& text, const Keywords& kwargs, const AppendName& append_name, std::string_view separator) {
   for (const auto& [key, value] : kwargs) {
     text += separator;
-    if (is_identifier(key) && !is_keyword(key)) text += key;
-    else append_string(text, key);
+    if (is_identifier(key) && !is_keyword(key))
+      text += key;
+    else
+      append_string(text, key);
     text += " = ";
     append_argument(text, value, append_name);
     separator = ", ";

@@ -43,7 +43,7 @@ std::string path_text(std::string_view path) {
       text += '.';
       text += atom;
     } else {
-      text = "getattr(" + text + ", ";
+      text.insert(0, "getattr(").append(", ");
       append_string(text, atom);
       text += ')';
     }
@@ -93,8 +93,10 @@ class Renderer {
       separator = ", ";
       const std::string_view target = node.target();
       const std::string_view stars = target.starts_with("**") ? "**" : target.starts_with("*") ? "*" : "";
-      if (is_word(target.substr(stars.size()))) text += target;
-      else append_string(text, target);
+      if (is_word(target.substr(stars.size())))
+        text += target;
+      else
+        append_string(text, target);
       if (target != node.name()) text += " as " + node.name();
       append_type_of(text, node);
       if (node.args().empty()) continue;

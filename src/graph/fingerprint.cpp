@@ -140,14 +140,14 @@ std::uint64_t hash_of(const Chunk* chunk, unsigned height, std::size_t first) {
     for (std::size_t i = 0; i < leaf_size; ++i) {
       if (!rows[i].body) continue;
       const std::uint64_t content = hash_of<key>(*rows[i].body);
-      if (key == Key::structure) sum += hash_row(first + i, index_of(rows[i].next), content);
-      else if (content != 0) sum += hash_row(first + i, 0, content);
+      if (key == Key::structure)
+        sum += hash_row(first + i, index_of(rows[i].next), content);
+      else if (content != 0)
+        sum += hash_row(first + i, 0, content);
     }
   } else {
     const auto& children = static_cast<const Inner*>(chunk)->children;
-    for (std::size_t i = 0; i < inner_size; ++i) {
-      sum += hash_of<key>(children[i], height - 1, first + (i << child_bits(height)));
-    }
+    for (std::size_t i = 0; i < inner_size; ++i) { sum += hash_of<key>(children[i], height - 1, first + (i << child_bits(height))); }
   }
   cache.set(sum);
   return sum;
@@ -239,9 +239,7 @@ std::uint64_t Snapshot::structure_fingerprint() const {
   return hash_row(index_of(impl_->head), impl_->size, sum);
 }
 
-std::uint64_t Snapshot::constants_fingerprint() const {
-  return hash_row(0, 0, hash_of<Key::constants>(impl_->root, impl_->height, 0));
-}
+std::uint64_t Snapshot::constants_fingerprint() const { return hash_row(0, 0, hash_of<Key::constants>(impl_->root, impl_->height, 0)); }
 
 bool Snapshot::same_content(const Snapshot& other) const {
   if (impl_ == other.impl_) return true;

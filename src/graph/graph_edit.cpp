@@ -50,9 +50,7 @@ Node Graph::node_copy(Node node, const std::function<Argument(Node)>& transform)
   if (!node.defined()) throw Error(ErrorKind::invalid_argument, "Cannot copy an undefined node");
   Graph& from = node.graph();
   from.impl_->require(node, "copy");
-  const auto mapped = [&](const Argument& argument) {
-    return map_nodes(argument, [&](NodeId id) { return transform(Node(&from, id)); });
-  };
+  const auto mapped = [&](const Argument& argument) { return map_nodes(argument, [&](NodeId id) { return transform(Node(&from, id)); }); };
   const auto& body = from.impl_->table.body(node.id());
   Impl::Description what{body.op, *body.target, {}, {}, body.type, body.meta};
   const std::string name = body.name;
@@ -75,6 +73,8 @@ Argument Graph::graph_copy(const Graph& other, std::unordered_map<std::uint32_t,
   std::vector<Node> originals;  // fixed before copying begins: `other` may be this graph
   originals.reserve(other.size());
   for (const Node node : other.nodes()) originals.push_back(node);
+  created.reserve(originals.size());
+  added.reserve(originals.size());
   try {
     for (const Node node : originals) {
       if (node.op() == Opcode::output) continue;
@@ -86,8 +86,7 @@ Argument Graph::graph_copy(const Graph& other, std::unordered_map<std::uint32_t,
     }
     const Node output = other.output_node();
     if (!output.defined()) return {};
-    const Argument result = output.arg(0);
-    return map_nodes(result, [&](NodeId id) { return value_of(Node(&output.graph(), id)); });
+    return map_nodes(output.arg(0), [&](NodeId id) { return value_of(Node(&output.graph(), id)); });
   } catch (...) {
     for (auto it = created.rbegin(); it != created.rend(); ++it) {
       if (!it->erased() && it->user_count() == 0) impl_->erase(it->id());

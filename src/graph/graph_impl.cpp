@@ -8,9 +8,7 @@
 
 namespace lazyfx {
 
-std::string detail::describe(Opcode op, std::string_view target) {
-  return std::string(to_string(op)) + "[" + std::string(target) + "]";
-}
+std::string detail::describe(Opcode op, std::string_view target) { return std::string(to_string(op)) + "[" + std::string(target) + "]"; }
 
 std::vector<Node> Graph::Impl::handles(const std::vector<NodeId>& ids) const {
   std::vector<Node> out;
@@ -57,9 +55,7 @@ Node Graph::Impl::create(Description what, std::string_view name) {
   if (detail::opcodes <= static_cast<std::size_t>(what.op)) {
     throw Error(ErrorKind::invalid_argument, "Opcode " + std::to_string(static_cast<unsigned>(what.op)) + " is none of the six");
   }
-  if (what.target.empty()) {
-    throw Error(ErrorKind::invalid_argument, std::string("A ") + to_string(what.op) + " node needs a target");
-  }
+  if (what.target.empty()) { throw Error(ErrorKind::invalid_argument, std::string("A ") + to_string(what.op) + " node needs a target"); }
   std::vector<NodeId> used;
   adopt(what.args, what.kwargs, used, what.op, what.target);
 
@@ -71,13 +67,20 @@ Node Graph::Impl::create(Description what, std::string_view name) {
   body->kwargs = std::move(what.kwargs);
   body->type = std::move(what.type);
   body->meta = std::move(what.meta);
-  body->name = names.give(name.empty() ? detail::name_hint(what.op, what.target) : std::string(name), id);
   body->target = index.intern(what.op, std::move(what.target));
-
-  index.add(id, *body);
-  uses.add_node();
+  const std::string& target = *body->target;
+  index.prepare(id, what.op, target);
+  uses.prepare(id, used.size());
   labels.place(id, prev, before, table);
-  table.add(std::move(body), before);
+  body->name = names.give(name.empty() ? detail::name_hint(what.op, target) : std::string(name), id);
+  const std::string& given = body->name;
+  try {
+    table.add(body, before);
+  } catch (...) {
+    names.release(given);
+    throw;
+  }
+  index.add(id, what.op, target);
   uses.assign(id, used);
   ++edits;
   hooks->create(handle(id));
@@ -93,13 +96,19 @@ void Graph::Impl::assign(NodeId id, Arguments args, Keywords kwargs) {
   const auto compare = [&](NodeId input) { same = same < used.size() && used[same] == input ? same + 1 : used.size() + 1; };
   for (const auto& arg : old.args) for_each_node(arg, compare);
   for (const auto& entry : old.kwargs) for_each_node(entry.second, compare);
-  if (same != used.size()) uses.assign(id, used);
+  uses.prepare(id, used.size());
   table.set_arguments(id, std::move(args), std::move(kwargs));
+  if (same != used.size()) uses.assign(id, used);
   ++edits;
 }
 
 void Graph::Impl::move_before(NodeId id, NodeId next) {
   if (next == id || table.row(id).next == next) return;
+  table.own_surroundings(id);
+  if (next != no_node)
+    table.own_surroundings(next);
+  else
+    table.own_surroundings(table.tail());
   if (before == id && !follows) before = table.row(id).next;
   table.unlink(id);
   labels.place(id, next == no_node ? table.tail() : table.row(next).prev, next, table);
@@ -108,9 +117,9 @@ void Graph::Impl::move_before(NodeId id, NodeId next) {
 }
 
 void Graph::Impl::erase(NodeId id) {
-  const auto& body = table.body(id);
+  table.own_surroundings(id);
   index.remove(id);
-  names.release(body.name);
+  names.release(table.body(id).name);
   uses.assign(id, {});
   if (before == id) before = table.row(id).next;
   table.erase(id);

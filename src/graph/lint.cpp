@@ -7,21 +7,15 @@ namespace {
 
 /// What the opcode asks of its own arguments.
 void check_form(const detail::NodeBody& body) {
-  const std::string where = "Node " + body.name + ", " + detail::describe(body.op, *body.target) + ", ";
-  if (body.target->empty()) broken(where + "has no target");
+  const auto refuse_if = [&](bool wrong, const char* why) {
+    if (wrong) broken("Node " + body.name + ", " + detail::describe(body.op, *body.target) + ", " + why);
+  };
+  refuse_if(body.target->empty(), "has no target");
   switch (body.op) {
-    case Opcode::placeholder:
-      if (body.args.size() > 1 || !body.kwargs.empty()) broken(where + "has more arguments than one default");
-      break;
-    case Opcode::get_attr:
-      if (!body.args.empty() || !body.kwargs.empty()) broken(where + "has arguments");
-      break;
-    case Opcode::call_method:
-      if (body.args.empty()) broken(where + "has no receiver: args[0] is missing");
-      break;
-    case Opcode::output:
-      if (body.args.size() != 1 || !body.kwargs.empty()) broken(where + "does not have exactly one argument");
-      break;
+    case Opcode::placeholder: refuse_if(body.args.size() > 1 || !body.kwargs.empty(), "has more arguments than one default"); break;
+    case Opcode::get_attr: refuse_if(!body.args.empty() || !body.kwargs.empty(), "has arguments"); break;
+    case Opcode::call_method: refuse_if(body.args.empty(), "has no receiver: args[0] is missing"); break;
+    case Opcode::output: refuse_if(body.args.size() != 1 || !body.kwargs.empty(), "does not have exactly one argument"); break;
     case Opcode::call_function:
     case Opcode::call_module: break;
   }
@@ -62,7 +56,8 @@ void Graph::lint() const {
       auto& seen = listed[detail::index_of(input)];
       if (seen == stamp) return;
       seen = stamp;
-      if (next_input == inputs.size() || inputs[next_input++] != input) broken("The uses of node " + body.name + " are inconsistent");
+      if (next_input == inputs.size() || inputs[next_input] != input) broken("The uses of node " + body.name + " are inconsistent");
+      ++next_input;
     };
     for (const auto& arg : body.args) for_each_node(arg, check_use);
     for (const auto& entry : body.kwargs) for_each_node(entry.second, check_use);

@@ -17,12 +17,13 @@ constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 constexpr bool is_word(char c) { return is_digit(c) || is_lower(c) || is_upper(c) || c == '_'; }
 
-constexpr std::string_view keywords[] = {
-    "False", "None",   "True", "and",    "as",   "assert", "async",  "await",    "break", "class", "continue", "def",
-    "del",   "elif",   "else", "except", "finally", "for", "from",   "global",   "if",    "import", "in",      "is",
-    "lambda", "nonlocal", "not", "or",   "pass", "raise",  "return", "try",      "while", "with",  "yield"};
+constexpr std::string_view keywords[] = {"False", "None",     "True",  "and",    "as",   "assert", "async",  "await",    "break",
+                                         "class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
+                                         "from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
+                                         "or",    "pass",     "raise", "return", "try",  "while",  "with",   "yield"};
 static_assert(std::is_sorted(std::begin(keywords), std::end(keywords)));
 
+// clang-format off
 constexpr std::string_view builtins[] = {
     "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "BlockingIOError", "BrokenPipeError", "BufferError",
     "BytesWarning", "ChildProcessError", "ConnectionAbortedError", "ConnectionError", "ConnectionRefusedError",
@@ -42,6 +43,7 @@ constexpr std::string_view builtins[] = {
     "license", "list", "locals", "map", "max", "memoryview", "min", "nan", "next", "object", "oct", "open", "ord", "pow", "print",
     "property", "pytree", "quit", "range", "repr", "reversed", "round", "self", "set", "setattr", "slice", "sorted",
     "staticmethod", "str", "sum", "super", "torch", "tuple", "type", "vars", "zip"};
+// clang-format on
 static_assert(std::is_sorted(std::begin(builtins), std::end(builtins)));
 
 /// A name made of `text`: runs of other characters become one underscore, and it does not start with a digit.
@@ -114,11 +116,13 @@ std::string Names::give(std::string_view candidate, NodeId id) {
   const auto count = counts_.find(base);
   const std::uint64_t highest = count == counts_.end() ? 0 : count->second;
   std::uint64_t number = wanted.value_or(0);
-  while (is_reserved(name) || !owners_.try_emplace(name, id).second) {
+  if (is_reserved(name) || owners_.contains(name)) {
     number = std::max(number, highest) + 1;
-    for (; owners_.contains(name = base + "_" + std::to_string(number)); ++number) {}
+    while (owners_.contains(name = base + "_" + std::to_string(number))) ++number;
   }
-  if (number > highest) counts_[base] = number;
+  std::uint64_t* const raised = number > highest ? &counts_[base] : nullptr;
+  owners_.emplace(name, id);
+  if (raised) *raised = number;
   return name;
 }
 

@@ -35,7 +35,7 @@ class Names {
  public:
   /// Makes a name out of `candidate` and gives it to `id`.
   std::string give(std::string_view candidate, NodeId id);
-  void release(const std::string& name) { owners_.erase(name); }
+  void release(std::string_view name) noexcept { owners_.erase(name); }
   NodeId find(std::string_view name) const;
   std::size_t size() const noexcept { return owners_.size(); }
 

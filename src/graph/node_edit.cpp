@@ -34,11 +34,12 @@ void Node::set_op(Opcode op, std::string target) {
   require_target(op, target);
   auto& impl = *graph_->impl_;
   auto interned = impl.index.intern(op, std::move(target));
+  impl.index.prepare(id_, op, *interned);
   auto& body = impl.table.edit(id_);
   impl.index.remove(id_);
+  impl.index.add(id_, op, *interned);
   body.op = op;
   body.target = std::move(interned);
-  impl.index.add(id_, body);
   ++impl.edits;
 }
 

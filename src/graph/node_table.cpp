@@ -11,22 +11,26 @@ namespace {
 // What a long stretch of edits without a freeze may leave waiting before it is looked at.
 constexpr std::size_t retired_batch = 4096;
 
-Chunk* deep_copy(const Chunk* chunk, std::uint64_t epoch) {
-  if (!chunk) return nullptr;
+/// Into `copy`, which can be swept at any time if an allocation fails.
+void deep_copy(const Chunk* chunk, Chunk*& copy, std::uint64_t epoch) {
+  if (!chunk) return;
   if (chunk->kind == Owned::Kind::leaf) {
-    auto* copy = new Leaf(*static_cast<const Leaf*>(chunk));
-    copy->born = epoch;
-    for (auto& row : copy->rows) {
-      if (!row.body) continue;
-      row.body = new NodeBody(*row.body);
-      row.body->born = epoch;
+    const auto& from = *static_cast<const Leaf*>(chunk);
+    auto* const leaf = new Leaf(from);
+    copy = leaf;
+    leaf->born = epoch;
+    for (auto& row : leaf->rows) row.body = nullptr;
+    for (std::size_t i = 0; i < leaf_size; ++i) {
+      if (!from.rows[i].body) continue;
+      leaf->rows[i].body = new NodeBody(*from.rows[i].body);
+      leaf->rows[i].body->born = epoch;
     }
-    return copy;
+  } else {
+    auto* const inner = new Inner();
+    copy = inner;
+    inner->born = epoch;
+    for (std::size_t i = 0; i < inner_size; ++i) deep_copy(static_cast<const Inner*>(chunk)->children[i], inner->children[i], epoch);
   }
-  auto* copy = new Inner(*static_cast<const Inner*>(chunk));
-  copy->born = epoch;
-  for (Chunk*& child : copy->children) child = deep_copy(child, epoch);
-  return copy;
 }
 
 }  // namespace
@@ -34,7 +38,13 @@ Chunk* deep_copy(const Chunk* chunk, std::uint64_t epoch) {
 NodeTable::NodeTable() : history_(std::make_shared<History>()) {}
 
 NodeTable::NodeTable(const NodeTable& other) : history_(std::make_shared<History>()), now_(other.now_) {
-  now_.root = deep_copy(other.now_.root, epoch_);
+  now_.root = nullptr;
+  try {
+    deep_copy(other.now_.root, now_.root, epoch_);
+  } catch (...) {
+    history_->close(now_, nullptr);
+    throw;
+  }
 }
 
 NodeTable::~NodeTable() { history_->close(now_, std::exchange(retired_, nullptr)); }
@@ -83,7 +93,7 @@ NodeRecord& NodeTable::edit_row(NodeId id) {
   return leaf->rows[row_in_leaf(id)];
 }
 
-NodeId NodeTable::add(std::unique_ptr<NodeBody> body, NodeId next) {
+NodeId NodeTable::add(std::unique_ptr<NodeBody>& body, NodeId next) {
   const std::size_t i = now_.limit;
   if (i >= index_of(no_node)) throw Error(ErrorKind::resource, "The graph has given out every node id");
   if (now_.root && i >> child_bits(now_.height + 1) != 0) {
@@ -94,6 +104,11 @@ NodeId NodeTable::add(std::unique_ptr<NodeBody> body, NodeId next) {
     ++now_.height;
   }
   const NodeId id{static_cast<std::uint32_t>(i)};
+  edit_row(id);
+  if (next != no_node)
+    own_surroundings(next);
+  else if (now_.tail != no_node)
+    edit_row(now_.tail);
   body->born = epoch_;
   edit_row(id).body = body.release();
   ++now_.limit;
@@ -122,31 +137,48 @@ void NodeTable::set_arguments(NodeId id, Arguments args, Keywords kwargs) {
   }
 }
 
+void NodeTable::own_surroundings(NodeId id) {
+  const NodeRecord r = row(id);
+  for (const NodeId near : {id, r.prev, r.next}) {
+    if (near != no_node) edit_row(near);
+  }
+}
+
 void NodeTable::link_before(NodeId id, NodeId next) {
   const NodeId prev = next == no_node ? now_.tail : row(next).prev;
   NodeRecord& r = edit_row(id);
   r.prev = prev;
   r.next = next;
-  if (prev == no_node) now_.head = id;
-  else edit_row(prev).next = id;
-  if (next == no_node) now_.tail = id;
-  else edit_row(next).prev = id;
+  if (prev == no_node)
+    now_.head = id;
+  else
+    edit_row(prev).next = id;
+  if (next == no_node)
+    now_.tail = id;
+  else
+    edit_row(next).prev = id;
 }
 
 void NodeTable::unlink(NodeId id) {
   const NodeRecord r = row(id);
-  if (r.prev == no_node) now_.head = r.next;
-  else edit_row(r.prev).next = r.next;
-  if (r.next == no_node) now_.tail = r.prev;
-  else edit_row(r.next).prev = r.prev;
+  if (r.prev == no_node)
+    now_.head = r.next;
+  else
+    edit_row(r.prev).next = r.next;
+  if (r.next == no_node)
+    now_.tail = r.prev;
+  else
+    edit_row(r.next).prev = r.prev;
 }
 
 void NodeTable::erase(NodeId id) {
   unlink(id);
   NodeBody* const body = std::exchange(edit_row(id).body, nullptr);
   --now_.size;
-  if (history_->shares(*body)) retire(body);
-  else destroy(body);
+  if (history_->shares(*body))
+    retire(body);
+  else
+    destroy(body);
 }
 
 std::shared_ptr<const Snapshot::Impl> NodeTable::freeze() {

@@ -122,6 +122,7 @@ struct Picture {
 };
 
 /// The editor's side of the table: changes rows, cloning only the chunks on the path to one and only while a snapshot shares them.
+/// What throws (allocation, mostly) changes nothing that can be seen.
 class NodeTable {
  public:
   NodeTable();
@@ -141,15 +142,19 @@ class NodeTable {
   /// Asks for the memory that an edit of the node reads, all at once rather than one cache miss after another.
   void prefetch(NodeId id) const noexcept;
   /// A new node, directly before `next` (no_node: at the end). Throws Error(resource) when the ids have run out.
-  NodeId add(std::unique_ptr<NodeBody> body, NodeId next);
+  /// Takes the body unless it throws.
+  NodeId add(std::unique_ptr<NodeBody>& body, NodeId next);
   /// The node's body, to be changed at will until the next freeze.
   NodeBody& edit(NodeId id);
   /// The same for new arguments, without copying the old ones.
   void set_arguments(NodeId id, Arguments args, Keywords kwargs);
+  /// Makes sure that moving or erasing this node, and putting one before it, cannot fail.
+  void own_surroundings(NodeId id);
   /// Takes the node out of the list; it keeps its own links. link_before puts it back.
+  /// REQUIRES: own_surroundings(id), and for link_before also of `next`.
   void unlink(NodeId id);
   void link_before(NodeId id, NodeId next);
-  void erase(NodeId id);
+  void erase(NodeId id);  ///< REQUIRES: own_surroundings(id)
 
   std::shared_ptr<const Snapshot::Impl> freeze();
 

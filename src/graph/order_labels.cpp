@@ -24,9 +24,12 @@ void OrderLabels::place(NodeId id, NodeId prev, NodeId next, const NodeTable& ta
     }
     const std::uint64_t half = (high - low) / 2;
     std::uint64_t& label = labels_[index_of(id)];
-    if (prev != no_node && next == no_node) label = low + std::min(half, end_gap);
-    else if (prev == no_node && next != no_node) label = high - std::min(half, end_gap);
-    else label = low + half;
+    if (prev != no_node && next == no_node)
+      label = low + std::min(half, end_gap);
+    else if (prev == no_node && next != no_node)
+      label = high - std::min(half, end_gap);
+    else
+      label = low + half;
     return;
   }
 }
@@ -40,8 +43,8 @@ void OrderLabels::spread(NodeId around, const NodeTable& table) {
     const std::uint64_t width = std::uint64_t{1} << bits;
     const std::uint64_t base = (*this)[around] & ~(width - 1);
     capacity *= 2 / thinning;
-    for (NodeId p; (p = table.row(first).prev) != no_node && (*this)[p] >= base; ++count) first = p;
-    for (NodeId n; (n = table.row(last).next) != no_node && (*this)[n] - base < width; ++count) last = n;
+    for (NodeId p = no_node; (p = table.row(first).prev) != no_node && (*this)[p] >= base; ++count) first = p;
+    for (NodeId n = no_node; (n = table.row(last).next) != no_node && (*this)[n] - base < width; ++count) last = n;
     const std::uint64_t gap = width / (count + 1);
     if (gap < least_gap || static_cast<double>(count) > capacity) continue;
     std::uint64_t label = base;

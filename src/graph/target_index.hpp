@@ -19,8 +19,10 @@ class TargetIndex {
   TargetIndex();
   /// The string to keep as the node's target.
   std::shared_ptr<const std::string> intern(Opcode op, std::string target);
-  void add(NodeId id, const NodeBody& body);
-  void remove(NodeId id);
+  /// Makes sure that a following `add` of the same cannot fail.
+  void prepare(NodeId id, Opcode op, const std::string& target);
+  void add(NodeId id, Opcode op, const std::string& target);  ///< REQUIRES: prepare
+  void remove(NodeId id) noexcept;
   /// In no particular order; those of every function when `op` is call_function and `target` is empty. Other opcodes ignore `target`.
   std::vector<NodeId> find(Opcode op, std::string_view target) const;
 
@@ -33,7 +35,7 @@ class TargetIndex {
     std::uint32_t bucket = 0;
     std::uint32_t position = 0;
   };
-  std::uint32_t function_bucket(std::string_view target);
+  std::uint32_t bucket_of(Opcode op, std::string_view target);
 
   std::vector<Bucket> buckets_;  // one per opcode, then one per function
   std::unordered_map<std::string_view, std::uint32_t> functions_;  // keys point into the buckets' strings

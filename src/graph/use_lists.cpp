@@ -6,12 +6,14 @@
 
 namespace lazyfx::detail {
 
-void UseLists::add_node() { nodes_.emplace_back(); }
-
-void UseLists::assign(NodeId user, std::span<const NodeId> inputs) {
-  const std::size_t most = uses_.size() + inputs.size();
+void UseLists::prepare(NodeId user, std::size_t inputs) {
+  if (nodes_.size() <= index_of(user)) nodes_.resize(index_of(user) + 1);
+  const std::size_t most = uses_.size() + inputs;
   if (most >= none) throw Error(ErrorKind::resource, "The graph has more than four thousand million uses");
-  if (most > uses_.capacity()) uses_.reserve(std::max(most, 2 * uses_.capacity()));  // nothing below allocates
+  if (most > uses_.capacity()) uses_.reserve(std::max(most, 2 * uses_.capacity()));
+}
+
+void UseLists::assign(NodeId user, std::span<const NodeId> inputs) noexcept {
   if (++stamp_ == 0) {
     for (Ends& ends : nodes_) ends.stamp = 0;
     stamp_ = 1;
@@ -25,8 +27,10 @@ void UseLists::assign(NodeId user, std::span<const NodeId> inputs) {
   for (Index use = self.inputs; use != none;) {
     const Index following = uses_[use].next_of_user;
     Ends& ends = nodes_[index_of(uses_[use].input)];
-    if (ends.stamp == stamp_) ends.use = use;
-    else unlink(use);
+    if (ends.stamp == stamp_)
+      ends.use = use;
+    else
+      unlink(use);
     use = following;
   }
   // A stamp taken back marks what is already on the new list.

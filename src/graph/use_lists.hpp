@@ -13,9 +13,10 @@ namespace lazyfx::detail {
 /// Unlinking is O(1), so a node with a million users costs no more per edit than one with two.
 class UseLists {
  public:
-  void add_node();
-  /// Makes `inputs` (repetitions allowed) what `user` uses. A use that goes on keeps its place.
-  void assign(NodeId user, std::span<const NodeId> inputs);
+  /// Makes sure that the next `assign` to this node, of at most so many inputs, cannot fail. Throws Error(resource) beyond 2^32 uses.
+  void prepare(NodeId user, std::size_t inputs);
+  /// Makes `inputs` (repetitions allowed) what `user` uses. A use that goes on keeps its place. REQUIRES: prepare, unless empty.
+  void assign(NodeId user, std::span<const NodeId> inputs) noexcept;
   std::size_t user_count(NodeId id) const noexcept { return nodes_[index_of(id)].count; }
   std::vector<NodeId> users(NodeId id) const;
   std::vector<NodeId> inputs(NodeId id) const;

@@ -11,15 +11,23 @@ using namespace vocabulary;
 BOOST_AUTO_TEST_CASE(an_argument_is_of_one_kind_and_says_so) {
   Graph graph;
   const Tensor tensor = Tensor::scalar(1.0F);
-  const std::vector<std::pair<Argument, std::string>> all = {
-      {{}, "none"}, {true, "bool"}, {1, "int"}, {1.5, "double"}, {"a", "string"}, {DType::f16, "dtype"}, {tensor, "tensor"},
-      {graph.placeholder("x"), "node"}, {Argument::list({}), "list"}, {Argument::tuple({}), "tuple"}, {Argument::dict({}), "dict"},
-      {Argument::slice({}, {}, {}), "slice"}};
+  const std::vector<std::pair<Argument, std::string>> all = {{{}, "none"},
+                                                             {true, "bool"},
+                                                             {1, "int"},
+                                                             {1.5, "double"},
+                                                             {"a", "string"},
+                                                             {DType::f16, "dtype"},
+                                                             {tensor, "tensor"},
+                                                             {graph.placeholder("x"), "node"},
+                                                             {Argument::list({}), "list"},
+                                                             {Argument::tuple({}), "tuple"},
+                                                             {Argument::dict({}), "dict"},
+                                                             {Argument::slice({}, {}, {}), "slice"}};
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Argument& a = all[i].first;
     BOOST_TEST(a.kind() == all[i].second);
-    const bool is[] = {a.is_none(), a.is_bool(), a.is_int(), a.is_double(), a.is_string(), a.is_dtype(),
-                       a.is_tensor(), a.is_node(), a.is_list(), a.is_tuple(), a.is_dict(), a.is_slice()};
+    const bool is[] = {a.is_none(),   a.is_bool(), a.is_int(),  a.is_double(), a.is_string(), a.is_dtype(),
+                       a.is_tensor(), a.is_node(), a.is_list(), a.is_tuple(),  a.is_dict(),   a.is_slice()};
     for (std::size_t k = 0; k < std::size(is); ++k) BOOST_TEST(is[k] == (k == i));
     for (std::size_t k = 0; k < all.size(); ++k) BOOST_TEST((a == all[k].first) == (k == i));
   }
@@ -81,8 +89,9 @@ BOOST_AUTO_TEST_CASE(aggregates_nest_to_a_stated_depth_and_no_deeper) {
 }
 
 BOOST_AUTO_TEST_CASE(for_each_node_visits_depth_first_left_to_right_with_repetitions) {
-  const Argument a = Argument::list({NodeId{1}, Argument::tuple({NodeId{2}, NodeId{1}}), 5, Argument::slice(NodeId{3}, NodeId{4}, NodeId{5}),
-                                     Argument::dict({{"b", NodeId{6}}, {"a", NodeId{7}}}), NodeId{8}});
+  const Argument a =
+      Argument::list({NodeId{1}, Argument::tuple({NodeId{2}, NodeId{1}}), 5, Argument::slice(NodeId{3}, NodeId{4}, NodeId{5}),
+                      Argument::dict({{"b", NodeId{6}}, {"a", NodeId{7}}}), NodeId{8}});
   std::vector<unsigned> met;
   for_each_node(a, [&](NodeId id) { met.push_back(static_cast<unsigned>(id)); });
   BOOST_TEST(met == (std::vector<unsigned>{1, 2, 1, 3, 4, 5, 6, 7, 8}));
@@ -111,8 +120,8 @@ BOOST_AUTO_TEST_CASE(an_argument_remembers_its_graph_until_it_is_stored) {
 }
 
 BOOST_AUTO_TEST_CASE(opcodes_and_their_names_map_both_ways) {
-  for (const Opcode op : {Opcode::placeholder, Opcode::get_attr, Opcode::call_function, Opcode::call_method, Opcode::call_module,
-                          Opcode::output}) {
+  for (const Opcode op :
+       {Opcode::placeholder, Opcode::get_attr, Opcode::call_function, Opcode::call_method, Opcode::call_module, Opcode::output}) {
     BOOST_TEST((opcode_from_string(to_string(op)) == op));
   }
   BOOST_TEST(!opcode_from_string("root"));

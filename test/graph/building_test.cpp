@@ -134,8 +134,8 @@ BOOST_AUTO_TEST_CASE(aggregates_inside_arguments_are_searched_for_uses) {
   Node b = graph.placeholder("b");
   Node c = graph.placeholder("c");
   Node d = graph.placeholder("d");
-  Node user = graph.call_function(
-      "my::op", {Argument::list({1, Argument::tuple({a})}), Argument::dict({{"k", b}})}, {{"s", Argument::slice({}, c, Argument::list({d}))}});
+  Node user = graph.call_function("my::op", {Argument::list({1, Argument::tuple({a})}), Argument::dict({{"k", b}})},
+                                  {{"s", Argument::slice({}, c, Argument::list({d}))}});
   for (const Node node : {a, b, c, d}) BOOST_TEST(names(node.users()) == (Words{"op"}));
   user.replace_input_with(c, a);
   BOOST_TEST(c.user_count() == 0U);
@@ -187,9 +187,7 @@ BOOST_AUTO_TEST_CASE(a_node_of_another_graph_is_refused_as_an_argument) {
   Graph graph;
   Node x = graph.placeholder("x");
   Node y = graph.call_function("my::op", {x});
-  const auto refused = [&](auto&& f) {
-    return contains(error_of(ErrorKind::invalid_argument, f), "does not belong to this Graph");
-  };
+  const auto refused = [&](auto&& f) { return contains(error_of(ErrorKind::invalid_argument, f), "does not belong to this Graph"); };
   BOOST_TEST(refused([&] { graph.call_function("my::op", {Argument::list({foreign})}); }));
   BOOST_TEST(refused([&] { graph.output(foreign); }));
   BOOST_TEST(refused([&] { y.set_args({foreign}); }));

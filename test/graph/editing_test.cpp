@@ -173,9 +173,8 @@ BOOST_AUTO_TEST_CASE(hooks_see_what_is_created_erased_and_replaced_until_they_ar
   auto created = graph.on_create([&](Node node) { seen.push_back("new " + node.name()); });
   auto created_too = graph.on_create([&](Node node) { seen.push_back("also new " + node.name()); });
   auto erased = graph.on_erase([&](Node node) { seen.push_back("gone " + node.name()); });
-  auto replaced = graph.on_replace([&](Node old, const std::string& name, Node user) {
-    seen.push_back(old.name() + " -> " + name + " in " + user.name());
-  });
+  auto replaced = graph.on_replace(
+      [&](Node old, const std::string& name, Node user) { seen.push_back(old.name() + " -> " + name + " in " + user.name()); });
   Node product = graph.call_function("my::mul", {x, y});
   sum.append(product);
   sum.replace_all_uses_with(product);

@@ -54,14 +54,34 @@ BOOST_AUTO_TEST_CASE(every_edit_of_content_changes_the_structure_and_undoing_it_
   };
   const auto args = node.args();
   const auto kwargs = node.kwargs();
-  const auto with = [&](Argument a) {
-    return differs([&] { node.update_arg(1, a); }, [&] { node.set_args(args); });
-  };
-  for (const Argument& a : std::vector<Argument>{{}, true, false, 1000, 39.0, -0.0, 0.0, "39", "", DType::f32, DType::f64, NodeId{3}, NodeId{4},
-                                                 Argument::list({}), Argument::tuple({}), Argument::dict({}), Argument::list({1}),
-                                                 Argument::list({Argument::list({})}), Argument::list({1, 2}), Argument::dict({{"a", 1}}),
-                                                 Argument::dict({{"b", 1}}), Argument::slice(1, {}, {}), Argument::slice({}, 1, {}), Tensor(),
-                                                 Tensor::zeros(DType::f32, {2}), Tensor::zeros(DType::f32, {1, 2}), Tensor::zeros(DType::i32, {2})}) {
+  const auto with = [&](Argument a) { return differs([&] { node.update_arg(1, a); }, [&] { node.set_args(args); }); };
+  for (const Argument& a : std::vector<Argument>{{},
+                                                 true,
+                                                 false,
+                                                 1000,
+                                                 39.0,
+                                                 -0.0,
+                                                 0.0,
+                                                 "39",
+                                                 "",
+                                                 DType::f32,
+                                                 DType::f64,
+                                                 NodeId{3},
+                                                 NodeId{4},
+                                                 Argument::list({}),
+                                                 Argument::tuple({}),
+                                                 Argument::dict({}),
+                                                 Argument::list({1}),
+                                                 Argument::list({Argument::list({})}),
+                                                 Argument::list({1, 2}),
+                                                 Argument::dict({{"a", 1}}),
+                                                 Argument::dict({{"b", 1}}),
+                                                 Argument::slice(1, {}, {}),
+                                                 Argument::slice({}, 1, {}),
+                                                 Tensor(),
+                                                 Tensor::zeros(DType::f32, {2}),
+                                                 Tensor::zeros(DType::f32, {1, 2}),
+                                                 Tensor::zeros(DType::i32, {2})}) {
     BOOST_TEST(with(a), "argument of kind " << a.kind());
   }
   BOOST_TEST(differs([&] { node.insert_arg(0, 1); }, [&] { node.set_args(args); }));

@@ -201,8 +201,10 @@ BOOST_AUTO_TEST_CASE(order_is_kept_under_random_moves) {
     if (moved == anchor) continue;
     model.erase(model.begin() + static_cast<std::ptrdiff_t>(from));
     const bool after = random() % 2 != 0;
-    if (after) anchor.append(moved);
-    else anchor.prepend(moved);
+    if (after)
+      anchor.append(moved);
+    else
+      anchor.prepend(moved);
     model.insert(std::find(model.begin(), model.end(), anchor) + (after ? 1 : 0), moved);
   }
   std::size_t i = 0;

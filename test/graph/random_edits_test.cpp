@@ -49,7 +49,9 @@ struct Model {
     }
   }
   void replace(std::uint32_t user, std::uint32_t from, std::uint32_t to) {
-    const auto f = [&](NodeId id) { return Argument(NodeId{static_cast<std::uint32_t>(id) == from ? to : static_cast<std::uint32_t>(id)}); };
+    const auto f = [&](NodeId id) {
+      return Argument(NodeId{static_cast<std::uint32_t>(id) == from ? to : static_cast<std::uint32_t>(id)});
+    };
     const Row& r = row(user);
     Arguments args;
     Keywords kwargs;
@@ -146,8 +148,10 @@ class Script {
     } else if (what == 8) {
       const auto anchor = any();
       const bool after = below(2) != 0;
-      if (after) handle(anchor).append(node);
-      else handle(anchor).prepend(node);
+      if (after)
+        handle(anchor).append(node);
+      else
+        handle(anchor).prepend(node);
       if (anchor != id) {
         const Model::Row row = model_.row(id);
         std::erase_if(model_.rows, [&](const Model::Row& r) { return r.id == id; });
@@ -220,9 +224,7 @@ class Script {
     }
     const Graph copy(graph_);
     BOOST_REQUIRE(copy.freeze().same_content(graph_.freeze()));
-    for (const Node node : copy.nodes()) {
-      BOOST_REQUIRE(ids(node.users()) == model_.users[static_cast<std::uint32_t>(node.id())]);
-    }
+    for (const Node node : copy.nodes()) { BOOST_REQUIRE(ids(node.users()) == model_.users[static_cast<std::uint32_t>(node.id())]); }
     check_lint();
   }
 
@@ -234,8 +236,10 @@ class Script {
       for (const auto input : Model::inputs(row)) ordered &= std::find(defined.begin(), defined.end(), input) != defined.end();
       defined.push_back(row.id);
     }
-    if (ordered) graph_.lint();
-    else BOOST_REQUIRE(contains(error_of(ErrorKind::invalid_graph, [&] { graph_.lint(); }), "used before it has been defined"));
+    if (ordered)
+      graph_.lint();
+    else
+      BOOST_REQUIRE(contains(error_of(ErrorKind::invalid_graph, [&] { graph_.lint(); }), "used before it has been defined"));
   }
 
   std::mt19937 random_;

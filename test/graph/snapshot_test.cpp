@@ -1,7 +1,9 @@
 #define BOOST_TEST_MODULE graph_snapshot
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -144,10 +146,14 @@ BOOST_AUTO_TEST_CASE(a_graph_and_its_snapshots_may_go_in_any_order) {
       } else {
         Node node = graph->node(NodeId{static_cast<std::uint32_t>(random() % 200)});
         if (node.erased() || node.op() != Opcode::call_function) continue;
-        if (action == 5) node.set_meta("step", step);
-        else if (action == 6) node.update_arg(0, step);
-        else if (node.user_count() == 0) graph->erase_node(node);
-        else graph->find("x").append(node);
+        if (action == 5)
+          node.set_meta("step", step);
+        else if (action == 6)
+          node.update_arg(0, step);
+        else if (node.user_count() == 0)
+          graph->erase_node(node);
+        else
+          graph->find("x").append(node);
       }
       if (step == 40 && round % 2 == 0) break;
     }
@@ -220,4 +226,52 @@ BOOST_AUTO_TEST_CASE(threads_read_snapshots_while_the_editor_edits) {
   BOOST_TEST(wrong == 0U);
   BOOST_TEST(looks > 0U);
   graph->lint();
+}
+
+BOOST_AUTO_TEST_CASE(threads_may_drop_the_last_snapshots_while_the_editor_edits_and_after_the_graph_is_gone) {
+  struct Mailbox {
+    std::mutex mutex;
+    std::vector<std::pair<Snapshot, std::uint64_t>> letters;
+  } mailbox;
+  std::atomic<bool> done{false};
+  std::atomic<std::size_t> wrong{0};
+  std::vector<std::thread> readers;
+  for (unsigned seed = 1; seed <= 3; ++seed) {
+    readers.emplace_back([&, seed] {
+      std::mt19937 random(seed);
+      std::vector<std::pair<Snapshot, std::uint64_t>> mine;
+      for (bool last = false; !last;) {
+        last = done;
+        {
+          const std::lock_guard lock(mailbox.mutex);
+          if (!mailbox.letters.empty()) {
+            mine.push_back(std::move(mailbox.letters.back()));
+            mailbox.letters.pop_back();
+          }
+        }
+        if (mine.size() > 5 || (last && !mine.empty())) {
+          const auto at = mine.begin() + static_cast<std::ptrdiff_t>(random() % mine.size());
+          if (at->first.structure_fingerprint() != at->second) ++wrong;
+          mine.erase(at);
+        }
+      }
+      while (!mine.empty()) {  // the graph may be gone by now
+        if (mine.back().first.structure_fingerprint() != mine.back().second) ++wrong;
+        mine.pop_back();
+      }
+    });
+  }
+  auto graph = chain(100);
+  for (int i = 0; i < 800; ++i) {
+    graph->node(NodeId{1 + static_cast<std::uint32_t>(i * 37 % 100)}).update_kwarg("k", i);
+    Snapshot snapshot = graph->freeze();
+    const auto print = Graph(*graph).freeze().structure_fingerprint();
+    const std::lock_guard lock(mailbox.mutex);
+    mailbox.letters.emplace_back(std::move(snapshot), print);
+  }
+  done = true;
+  graph.reset();
+  for (auto& reader : readers) reader.join();
+  mailbox.letters.clear();
+  BOOST_TEST(wrong == 0U);
 }

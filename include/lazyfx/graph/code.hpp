@@ -24,8 +24,18 @@ struct Code {
 ///         gemm = onnx::Gemm(x, weight, transB = 1)
 ///         return gemm
 ///
-/// Every argument kind prints so that it can be read back without loss; path atoms that are not identifiers
-/// print as getattr(self, "0"). Thread safe. `class_name` heads the text when not empty.
+/// Every argument kind prints on one line and so that it can be read back without loss:
+///
+///     None True 7 1.0 inf nan "text\n" dtype.f32 [1, 2] (1,) {"key": 1} slice(None, 2, None) tensor(f32[2], [1.0, 2.0])
+///
+/// A NaN other than the usual one carries its bits, nan(0x7ff8000000000001); bytes that are not UTF-8 are escaped; a tensor of
+/// more than 256 elements prints its digest instead of them, tensor(f32[512], digest = 0x...). A placeholder whose name is not
+/// its target prints as `X as x` ("image:0" as image_0). A known type follows the name: `gemm: f32[N, 64] = ...`. Path atoms
+/// that are not identifiers print as getattr(self, "0"); other targets that are no words print quoted,
+/// call_function("odd name", x). A call_method without a node to receive it prints likewise. `class_name` heads the text when
+/// not empty. Placeholders have no line of their own: they are in the `def` line.
+///
+/// Thread safe; linear in the text.
 LAZYFX_API Code render_code(const Snapshot& snapshot, const std::string& class_name = {});
 
 }  // namespace lazyfx

@@ -25,7 +25,9 @@ class HookHandle;
 ///
 /// Thread safety: one editor at a time; nothing here locks. `freeze()` hands out what other threads may read.
 /// Cost: every operation is linear in what it touches; none recurses, so chains of a million nodes are ordinary.
-/// Errors: Error(invalid_argument) for a wrong call, Error(invalid_graph) for a broken rule; the graph is unchanged after either.
+/// Errors: Error(invalid_argument) for a wrong call, Error(invalid_graph) for a broken rule; the graph is unchanged after either,
+/// and after running out of memory. A node of another graph, or an erased one, is refused as an argument at once ("does not belong
+/// to this Graph"), where torch.fx finds it in lint.
 class LAZYFX_API Graph {
  public:
   Graph();
@@ -35,7 +37,8 @@ class LAZYFX_API Graph {
   ~Graph();
 
   // Building. New nodes go to the insertion point (the end, unless an InsertionScope is open). `name` is a wish: the node's name is
-  // derived from it (else from the target) and made unique.
+  // derived from it (else from the target: "onnx::BatchNormalization" gives batch_normalization) and made unique by a number. It is
+  // an identifier and no reserved word of Python. The names of erased and renamed nodes may be given again (unlike in torch.fx).
   Node placeholder(std::string name, std::optional<TensorType> type = {}, std::optional<Argument> default_value = {});
   Node get_attr(std::string path, std::optional<TensorType> type = {});
   Node call_function(std::string target, Arguments args = {}, Keywords kwargs = {}, std::string_view name = {});
@@ -52,7 +55,8 @@ class LAZYFX_API Graph {
   Argument graph_copy(const Graph& other, std::unordered_map<std::uint32_t, Argument>& values);
 
   /// New nodes go before / after `node` while the returned scope lives; scopes nest and restore. An undefined node means the
-  /// start (before) or the end (after) of the graph.
+  /// start (before) or the end (after) of the graph. Nodes of one scope stand in order of creation, after `inserting_after` too
+  /// (torch.fx reverses them there). A scope goes on in the same place when its anchor is erased.
   [[nodiscard]] InsertionScope inserting_before(Node node);
   [[nodiscard]] InsertionScope inserting_after(Node node);
 
@@ -60,7 +64,8 @@ class LAZYFX_API Graph {
   /// Removes a node that nobody uses; throws Error(invalid_graph) that names the users otherwise. A node already erased is left alone
   /// (returns false).
   bool erase_node(Node node);
-  /// Erases, from the end, nodes without users for which `is_impure` is false (placeholders and the output always stay). True if any was.
+  /// Erases, from the end, nodes without users for which `is_impure` is false (placeholders and the output always stay). True if any
+  /// was. Calls lint() first, since one pass is enough only if nodes are defined before they are used.
   bool eliminate_dead_code(const std::function<bool(Node)>& is_impure);
 
   // Looking
@@ -83,7 +88,9 @@ class LAZYFX_API Graph {
   /// Counts edits; equal numbers mean nothing was edited in between.
   std::uint64_t edit_count() const noexcept;
 
-  // Hooks run on the editor's thread, inside the edit, in order of registration; what they throw reaches the editor.
+  // Hooks run on the editor's thread, inside the edit, in order of registration: after a creation, before an erasure or replacement.
+  // What they throw reaches the editor; a creation stands then, the others do not happen. A hook may edit the graph, and may
+  // register and unregister hooks, itself included.
   [[nodiscard]] HookHandle on_create(std::function<void(Node)> hook);
   [[nodiscard]] HookHandle on_erase(std::function<void(Node)> hook);
   /// (old node, name of the new one, user) for each use that is replaced.
@@ -133,7 +140,8 @@ class LAZYFX_API HookHandle {
   std::function<void()> unregister_;
 };
 
-/// Iteration in graph order that survives edits: an erased node is skipped, a node inserted further on is met.
+/// Iteration in graph order that survives edits: an erased node is skipped, a node inserted further on is met. From a node that is
+/// erased while one stands on it, iteration goes on with the neighbours that it had.
 class LAZYFX_API NodeRange {
  public:
   class LAZYFX_API Iterator {

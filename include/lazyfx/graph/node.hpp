@@ -54,7 +54,8 @@ class LAZYFX_API Node {
   const std::optional<TensorType>& type() const;
   const Metadata& meta() const;
 
-  /// Who uses this node, each once, in the order in which they began to.
+  /// Who uses this node, each once, in the order in which they began to; a user whose arguments are reassigned keeps its place
+  /// if it goes on using the node.
   std::vector<Node> users() const;
   std::size_t user_count() const;
   /// Nodes used by args then kwargs, each once, in order of first use.
@@ -79,7 +80,7 @@ class LAZYFX_API Node {
   void erase_meta(std::string_view key);
 
   /// Makes every user (for which `filter` holds, if given) use `replacement` instead; returns those changed, in order.
-  /// With `propagate_meta`, moves this node's metadata over (the replacement's must be empty).
+  /// With `propagate_meta`, moves this node's metadata over; throws Error(invalid_argument) if the replacement has any.
   std::vector<Node> replace_all_uses_with(Node replacement, const std::function<bool(Node)>& filter = {}, bool propagate_meta = false);
   /// Replaces every occurrence of `old_input` within this node's arguments.
   void replace_input_with(Node old_input, Node new_input);
