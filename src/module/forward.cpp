@@ -56,9 +56,12 @@ class Operation : public Waiter, public std::enable_shared_from_this<Operation<H
     std::move(handler)(std::forward<Args>(args)...);
   }
 
+  /// REQUIRES: called by whoever claimed. The executor stays at work until post() has returned: the function may run, and its context's run()
+  /// return, while this thread is still inside.
   template <class Function>
   void post(Function function) {
-    asio::post(work_.get_executor(), std::move(function));
+    const auto working = work_;
+    asio::post(working.get_executor(), std::move(function));
   }
 
   std::shared_ptr<ModuleCore> core_;

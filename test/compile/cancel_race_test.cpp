@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "lazyfx/module/lazy_graph_module.hpp"
@@ -38,7 +37,7 @@ void race(RunOn where, bool edited, bool sized) {
       support::set_plus(module.graph(), i);
       module.recompile();
     }
-    boost::asio::io_context loop;
+    support::Loop loop;
     const Tensor x = Tensor::zeros(DType::f32, Shape{sized ? 1 + i % 64 : 4});
     support::Call call(loop, module, x, ForwardOptions().run_on(where));
     for (std::size_t k = support::below(random, 200); k > 0; --k) loop.poll_one();

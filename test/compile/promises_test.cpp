@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "lazyfx/error.hpp"
@@ -106,7 +105,7 @@ BOOST_AUTO_TEST_CASE(with_on_demand_only_forward_and_prefetch_schedule) {
     prefetched.recompile();
   }
   BOOST_TEST(held.stats().queued + held.stats().running + held.stats().compiles_started == 0u);
-  asio::io_context loop;
+  support::Loop loop;
   Call waiting(loop, called, zeros);
   prefetched.prefetch();
   held.gate->wait_for_arrivals(2);
@@ -178,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_module_that_answered_and_is_destroyed_leaves_nothing_behi
     module.set_attr("w", second);
     module.recompile();
     call(module);
-    asio::io_context loop;
+    support::Loop loop;
     Call(loop, module, zeros).get();
     BOOST_TEST(first.unique());  // the superseded generation is gone already
   }
@@ -280,7 +279,7 @@ BOOST_AUTO_TEST_CASE(forward_from_eight_threads_during_edits_answers_for_a_gener
   std::vector<std::thread> callers;
   for (int t = 0; t < 8; ++t) {
     callers.emplace_back([&, t] {
-      asio::io_context loop;
+      support::Loop loop;
       while (editing.load()) {
         const auto before = static_cast<float>(module.generation());
         const Tensor y = t % 2 == 0 ? call(module) : Call(loop, module, zeros).get().as_tensor();
@@ -305,7 +304,7 @@ BOOST_AUTO_TEST_CASE(forward_from_eight_threads_during_edits_answers_for_a_gener
 BOOST_AUTO_TEST_CASE(a_call_made_before_a_mark_may_be_answered_by_it_and_never_by_an_older_one) {
   Held held(1);
   LazyGraphModule module(held.runtime, held_plus(1));
-  asio::io_context loop;
+  support::Loop loop;
   Call early(loop, module, zeros);
   held.gate->wait_for_arrivals(1);
   support::set_plus(module.graph(), 2);
@@ -329,7 +328,7 @@ BOOST_AUTO_TEST_CASE(equal_graphs_in_eight_modules_compile_once) {
     arrivals_per_compile = alone.gate->arrivals();
   }
   Held held(4);
-  asio::io_context loop;
+  support::Loop loop;
   std::vector<std::unique_ptr<LazyGraphModule>> modules;
   std::vector<std::unique_ptr<Call>> calls;
   for (int i = 0; i < 8; ++i) {
@@ -409,7 +408,7 @@ BOOST_AUTO_TEST_CASE(a_failure_is_shared_by_the_waiters_of_its_flight_only) {
     if (*broken) throw std::runtime_error("out of luck");
   }))));
   const support::OpenAtEnd open(*gate);
-  asio::io_context loop;
+  support::Loop loop;
   std::vector<std::unique_ptr<LazyGraphModule>> modules;
   std::vector<std::unique_ptr<Call>> calls;
   for (int i = 0; i < 4; ++i) {
@@ -435,7 +434,7 @@ BOOST_AUTO_TEST_CASE(cancelling_one_of_several_waiters_gives_only_it_operation_a
   for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
     Held held;
     LazyGraphModule module(held.runtime, held_plus(1));
-    asio::io_context loop;
+    support::Loop loop;
     Call first(loop, module, zeros), second(loop, module, zeros), third(loop, module, zeros);
     held.gate->wait_for_arrivals(1);
     BOOST_TEST(held.stats().waiting == 3u);
@@ -458,7 +457,7 @@ BOOST_AUTO_TEST_CASE(cancelling_the_waiters_of_one_module_leaves_the_flight_to_a
   Held held;
   LazyGraphModule left(held.runtime, held_plus(1));
   LazyGraphModule stays(held.runtime, held_plus(1));
-  asio::io_context loop;
+  support::Loop loop;
   auto gone = std::make_unique<Call>(loop, left, zeros);
   held.gate->wait_for_arrivals(1);
   Call waiting(loop, stays, zeros);
@@ -472,7 +471,7 @@ BOOST_AUTO_TEST_CASE(cancelling_the_waiters_of_one_module_leaves_the_flight_to_a
 BOOST_AUTO_TEST_CASE(a_wait_that_was_cancelled_can_be_made_again) {
   Held held;
   LazyGraphModule module(held.runtime, held_plus(1));
-  asio::io_context loop;
+  support::Loop loop;
   Call gone(loop, module, zeros);
   held.gate->wait_for_arrivals(1);
   gone.cancel();
@@ -485,7 +484,7 @@ BOOST_AUTO_TEST_CASE(a_wait_that_was_cancelled_can_be_made_again) {
 BOOST_AUTO_TEST_CASE(cancelling_a_completed_call_does_nothing) {
   Runtime runtime;
   LazyGraphModule module(runtime, plus(1));
-  asio::io_context loop;
+  support::Loop loop;
   Call done(loop, module, zeros);
   done.get();
   done.cancel();
@@ -509,7 +508,7 @@ BOOST_AUTO_TEST_CASE(a_failing_compile_reaches_every_waiter_with_operator_and_no
     graph->output_node().update_arg(0, graph->call_function("t::breaks", {graph->find("total")}, {}, "culprit"));
   }
   LazyGraphModule module(runtime, graph);
-  asio::io_context loop;
+  support::Loop loop;
   std::vector<std::unique_ptr<Call>> calls;
   for (int i = 0; i < 5; ++i) calls.push_back(std::make_unique<Call>(loop, module, zeros));
   gate->wait_for_arrivals(1);
@@ -596,7 +595,7 @@ BOOST_AUTO_TEST_CASE(whatever_an_operator_throws_in_a_compile_is_contained) {
   const auto failing_with = [&runtime](const char* target, ErrorKind kind) {
     LazyGraphModule module(runtime, chain({target}));
     module.recompile();  // in the background, with nobody to tell
-    asio::io_context loop;
+    support::Loop loop;
     Call waiting(loop, module, zeros);
     BOOST_TEST(throws_kind(kind, [&] { waiting.get(); }), target);
     BOOST_TEST(throws_kind(kind, [&] { call(module); }), target);

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 
@@ -186,7 +185,7 @@ BOOST_AUTO_TEST_CASE(forward_takes_any_completion_token) {
   LazyGraphModule module(runtime, chain({"onnx::Sin"}));
   BOOST_TEST(close(module.forward(x0, asio::use_future).get().as_tensor(), sines()));
   BOOST_TEST(close(support::run(module.forward(x0, asio::use_awaitable)).as_tensor(), sines()));
-  asio::io_context loop;
+  support::Loop loop;
   BOOST_TEST(close(support::Call(loop, module, x0).get().as_tensor(), sines()));
   std::promise<Value> promise;
   module.forward(x0, [&promise](std::exception_ptr, Value y) { promise.set_value(std::move(y)); });
@@ -196,7 +195,7 @@ BOOST_AUTO_TEST_CASE(forward_takes_any_completion_token) {
 BOOST_AUTO_TEST_CASE(a_move_only_handler_is_taken) {
   Runtime runtime;
   LazyGraphModule module(runtime, chain({"onnx::Sin"}));
-  asio::io_context loop;
+  support::Loop loop;
   Value got;
   auto handler = [&got, owner = std::make_unique<int>(1)](std::exception_ptr, Value y) {
     if (*owner == 1) got = std::move(y);
@@ -278,7 +277,7 @@ BOOST_AUTO_TEST_CASE(real_recompile_compiles_what_is_dirty_and_nothing_else) {
 BOOST_AUTO_TEST_CASE(real_recompile_can_be_awaited) {
   Held held;
   LazyGraphModule module(held.runtime, chain({"t::held", "onnx::Sin"}));
-  asio::io_context loop;
+  support::Loop loop;
   bool done = false;
   module.real_recompile(asio::bind_executor(loop, [&done](std::exception_ptr error) { done = error == nullptr; }));
   held.gate->wait_for_arrivals(1);

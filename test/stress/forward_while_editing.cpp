@@ -17,7 +17,6 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "lazyfx/module/interpreter.hpp"
@@ -73,7 +72,7 @@ class Subject {
   }
 
   // A caller's thread: one call in one of the ways there are. False if its answer was no generation's.
-  bool call(std::size_t caller, Random& random, boost::asio::io_context& loop) {
+  bool call(std::size_t caller, Random& random, support::Loop& loop) {
     auto& pin = pinned_[caller];
     pin.store(module_->generation());
     const auto inputs = made_.inputs(random);
@@ -109,7 +108,7 @@ class Subject {
     return o;
   }
 
-  Value ask(Random& random, boost::asio::io_context& loop, const std::vector<Value>& inputs) {
+  Value ask(Random& random, support::Loop& loop, const std::vector<Value>& inputs) {
     if (support::chance(random, 3)) return module_->call(inputs);
     constexpr RunOn places[] = {RunOn::automatic, RunOn::caller, RunOn::pool};
     support::Call call(loop, *module_, inputs, ForwardOptions().run_on(places[support::below(random, 3)]));
@@ -213,7 +212,7 @@ int main(int argc, char** argv) {
     for (std::size_t c = 0; c < settings.callers; ++c) {
       threads.emplace_back([&, c] {
         Random random(settings.seed * 7919 + c);
-        boost::asio::io_context loop;
+        support::Loop loop;
         while (editing.load() > 0 && !wrong) {
           if (!support::pick(random, subjects)->call(c, random, loop)) wrong = true;
         }

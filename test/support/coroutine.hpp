@@ -17,6 +17,15 @@
 
 namespace support {
 
+/// A loop that ends when nothing is under way that would complete on it.
+class Loop : public boost::asio::io_context {
+ public:
+  ~Loop() {
+    restart();
+    run();
+  }
+};
+
 /// Runs a coroutine to its end on this thread, with a loop of its own, and returns or throws what it did.
 template <class T>
 T run(boost::asio::awaitable<T> coroutine) {

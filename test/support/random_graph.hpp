@@ -106,7 +106,9 @@ class RandomGraph {
 
   Shape random_shape() {
     std::vector<std::int64_t> dims(1 + below(random_, 3));
-    for (auto& dim : dims) dim = pick(random_, sizes);
+    do {
+      for (auto& dim : dims) dim = pick(random_, sizes);
+    } while (Shape(dims).size() > max_size);
     return Shape(dims);
   }
 

@@ -102,9 +102,11 @@ class LAZYFX_API GraphModule : public Module {
   /// what a user's operator threw arrives as Error(user_code). Adds no allocation and at most nanoseconds on a clean module.
   Value call(std::span<const Value> inputs) override;
 
-  /// Asynchronous call. Completes with: void(std::exception_ptr, Value), on the handler's associated executor. Fails with CompileError
-  /// or Error; what a user's operator threw arrives as Error(user_code). On cancel (any type): boost::system::system_error(operation_aborted); work that others
-  /// wait for goes on. Example: `Value y = co_await module.forward(x);`
+  /// Asynchronous call. Completes with: void(std::exception_ptr, Value), on the handler's associated executor, never inside of forward()
+  /// itself. Fails with CompileError or Error; what a user's operator threw arrives as Error(user_code). On cancel (any type):
+  /// boost::system::system_error(operation_aborted); work that others wait for goes on. Example: `Value y = co_await module.forward(x);`
+  /// The call counts as work of the executor until it has completed: let its context run out of work, or stop the runtime, before
+  /// destroying the context.
   template <class Token = boost::asio::use_awaitable_t<>>
   auto forward(Inputs inputs, Token&& token = Token()) {
     return forward(std::move(inputs), ForwardOptions(), std::forward<Token>(token));
