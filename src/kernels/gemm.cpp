@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "kernels/vector_targets.hpp"
 
@@ -11,9 +12,15 @@
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/vector_math-inl.hpp"
+
+// The sums stay in registers only if every loop over them is unrolled whole.
+#ifndef LAZYFX_UNROLL
+#define LAZYFX_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace lazyfx::kernels::HWY_NAMESPACE {
@@ -27,7 +34,7 @@ constexpr std::int64_t most_rows = 12;
 constexpr std::int64_t most_rows = 6;
 #endif
 // A block of a (rows x depth) stays in the second-level cache while all panels of b pass by.
-constexpr std::int64_t depth_block = 512, row_block = 96;
+constexpr std::int64_t depth_block = 512, row_block = 384, shallow = 256, shallow_row_block = 192;
 constexpr std::size_t widest = 16;
 
 HWY_INLINE std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(F())); }
@@ -105,47 +112,100 @@ void finish(const GemmArguments& g, const Tile& t, float* sums, std::int64_t row
 template <int rows, int panels, int unroll>
 HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (&b)[panels], std::int64_t b_row) {
   const std::int64_t lane = lanes();
+  const std::int64_t left = t.panel * vectors * lane;
+  // Whole panels with nothing but a bias and a clip to apply never leave the registers.
+  const bool direct = left + panels * vectors * lane <= g.n && (g.simple || !t.last);
+  float* const c = g.c + t.row * g.c_row + left;
   V sum[unroll][rows][panels * vectors];
+  LAZYFX_UNROLL
   for (int u = 0; u < unroll; ++u) {
+    LAZYFX_UNROLL
     for (int r = 0; r < rows; ++r) {
+      LAZYFX_UNROLL
       for (int v = 0; v < panels * vectors; ++v) sum[u][r][v] = hn::Zero(F());
+    }
+  }
+  if (direct && !t.first) {
+    // What earlier depth blocks left is added at the end; until then it has time to arrive.
+    LAZYFX_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      LAZYFX_UNROLL
+      for (int v = 0; v < panels * vectors; ++v) hwy::Prefetch(c + r * g.c_row + v * lane);
+    }
+  } else if (direct && g.bias != nullptr) {
+    LAZYFX_UNROLL
+    for (int v = 0; v < panels * vectors; ++v) {
+      const V bias = hn::LoadU(F(), g.bias + left + v * lane);
+      LAZYFX_UNROLL
+      for (int r = 0; r < rows; ++r) sum[0][r][v] = bias;
     }
   }
   const float* a = g.a + t.row * g.a_row;
   std::int64_t k = t.from;
   for (; k + unroll <= t.to; k += unroll) {
+    LAZYFX_UNROLL
     for (int u = 0; u < unroll; ++u) {
       V column[panels * vectors];
+      LAZYFX_UNROLL
       for (int p = 0; p < panels; ++p) {
+        LAZYFX_UNROLL
         for (int v = 0; v < vectors; ++v) column[p * vectors + v] = hn::LoadU(F(), b[p] + (k + u) * b_row + v * lane);
       }
+      LAZYFX_UNROLL
       for (int r = 0; r < rows; ++r) {
         const V x = set(a[r * g.a_row + k + u]);
+        LAZYFX_UNROLL
         for (int v = 0; v < panels * vectors; ++v) sum[u][r][v] = hn::MulAdd(x, column[v], sum[u][r][v]);
       }
     }
   }
   for (; k < t.to; ++k) {
+    LAZYFX_UNROLL
     for (int r = 0; r < rows; ++r) {
       const V x = set(a[r * g.a_row + k]);
+      LAZYFX_UNROLL
       for (int v = 0; v < panels * vectors; ++v) {
         sum[0][r][v] = hn::MulAdd(x, hn::LoadU(F(), b[v / vectors] + k * b_row + v % vectors * lane), sum[0][r][v]);
       }
     }
   }
-  alignas(64) float sums[rows * panels * vectors * static_cast<int>(widest)];
-  const std::int64_t width = panels * vectors * lane;
-  const bool direct = t.first && t.last && g.step_count == 0 && (t.panel + panels) * vectors * lane <= g.n;
-  float* const to = direct ? g.c + t.row * g.c_row + t.panel * vectors * lane : sums;
-  const std::int64_t to_row = direct ? g.c_row : width;
-  for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v < panels * vectors; ++v) {
-      V x = sum[0][r][v];
-      for (int u = 1; u < unroll; ++u) x = hn::Add(x, sum[u][r][v]);
-      hn::StoreU(x, F(), to + r * to_row + v * lane);
+  LAZYFX_UNROLL
+  for (int u = 1; u < unroll; ++u) {
+    LAZYFX_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      LAZYFX_UNROLL
+      for (int v = 0; v < panels * vectors; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], sum[u][r][v]);
     }
   }
-  if (!direct) finish(g, t, sums, rows, width);
+  if (direct) {
+    if (!t.first) {
+      LAZYFX_UNROLL
+      for (int r = 0; r < rows; ++r) {
+        LAZYFX_UNROLL
+        for (int v = 0; v < panels * vectors; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], hn::LoadU(F(), c + r * g.c_row + v * lane));
+      }
+    }
+    if (t.last && g.clips) {
+      LAZYFX_UNROLL
+      for (int r = 0; r < rows; ++r) {
+        LAZYFX_UNROLL
+        for (int v = 0; v < panels * vectors; ++v) sum[0][r][v] = clamp(sum[0][r][v], g.low, g.high);
+      }
+    }
+    LAZYFX_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      LAZYFX_UNROLL
+      for (int v = 0; v < panels * vectors; ++v) hn::StoreU(sum[0][r][v], F(), c + r * g.c_row + v * lane);
+    }
+    return;
+  }
+  alignas(64) float sums[rows * panels * vectors * static_cast<int>(widest)];
+  LAZYFX_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    LAZYFX_UNROLL
+    for (int v = 0; v < panels * vectors; ++v) hn::Store(sum[0][r][v], F(), sums + (r * panels * vectors + v) * lane);
+  }
+  finish(g, t, sums, rows, panels * vectors * lane);
 }
 
 HWY_INLINE const float* panel_of(const GemmArguments& g, std::int64_t panel, std::int64_t& b_row) {
@@ -225,8 +285,9 @@ void run_gemm(const GemmArguments& g) {
       few_rows(g, t, panels);
       continue;
     }
-    for (std::int64_t block = 0; block < g.m; block += row_block) {
-      const std::int64_t end = HWY_MIN(block + row_block, g.m);
+    const std::int64_t step = g.k <= shallow ? shallow_row_block : row_block;
+    for (std::int64_t block = 0; block < g.m; block += step) {
+      const std::int64_t end = HWY_MIN(block + step, g.m);
       for (t.panel = 0; t.panel < panels; ++t.panel) {
         for (t.row = block; t.row < end;) {
           // What does not fill a tile is split evenly: two tiles of seven rows are faster than twelve and two.
@@ -258,6 +319,26 @@ const Gemm& gemm() {
     return HWY_DYNAMIC_DISPATCH(make_gemm)();
   }();
   return instance;
+}
+
+void GemmArguments::simplify() {
+  simple = true;
+  clips = false;
+  bias = nullptr;
+  for (std::size_t i = 0; i < step_count; ++i) {
+    const GemmStep& s = steps[i];
+    if (i == 0 && s.op == Tail::Op::add && s.alpha == 1 && s.row == 0 && s.column == 1) {
+      bias = s.operand;
+    } else if (!clips && ((s.op == Tail::Op::relu && s.alpha == 0) || s.op == Tail::Op::clip)) {
+      clips = true;
+      low = s.op == Tail::Op::relu ? 0 : s.alpha;
+      high = s.op == Tail::Op::relu ? std::numeric_limits<float>::infinity() : s.beta;
+    } else {
+      simple = false;
+      bias = nullptr;
+      return;
+    }
+  }
 }
 
 std::size_t packed_floats(std::int64_t k, std::int64_t n) {

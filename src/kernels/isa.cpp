@@ -35,6 +35,8 @@ Isa configure() noexcept {
   // Compiled kernels are kept, shared and evicted by content one level up; a second cache would hide memory from that one.
   dnnl_set_primitive_cache_capacity(0);
   const std::int64_t supported = hwy::SupportedTargets();
+  // Asking leaves Highway 1.0.3 set up for everything the processor has, disabled or not.
+  hwy::GetChosenTarget().Update(supported);
   if ((supported & avx512) != 0) return Isa::avx512;
   return (supported & HWY_AVX2) != 0 ? Isa::avx2 : Isa::sse4;
 }

@@ -79,6 +79,7 @@ class GemmKernel final : public Kernel {
     const float* packed_from = nullptr;
     for_each_outer(p_.batch, 0, [&](const std::int64_t* o) {
       g.step_count = fill_steps(steps, inputs, o);
+      g.simplify();
       place_a(g, static_cast<const float*>(inputs[0]) + o[0], a_copy);
       const float* b = packed_ ? nullptr : static_cast<const float*>(inputs[1]) + o[1];
       if (packed_ || b != packed_from) place_b(g, b, b_copy);
