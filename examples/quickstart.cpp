@@ -93,7 +93,7 @@ class FirstReading {
     co_await module_.real_recompile(asio::use_awaitable);
     say(Clock::now(), "compiled");
   }
-  void say(Clock::time_point when, const std::string& what) const { std::printf("%10.3f ms  %s\n", ms(when - marked_), what.c_str()); }
+  void say(Clock::time_point when, const std::string& what) const { std::printf("%14.3f ms  %s\n", ms(when - marked_), what.c_str()); }
 
   lazyfx::LazyGraphModule& module_;
   const Alphabet& alphabet_;
