@@ -27,6 +27,10 @@ mark_as_advanced(LAZYFX_CCACHE LAZYFX_LLD)
 # What every target of this project is compiled with.
 function(lazyfx_compiler_flags target)
   target_compile_options(${target} PRIVATE -march=x86-64-v2 -Wall -Wextra -Wpedantic -Wshadow)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ 12 takes the alternatives that a std::variant does not hold for values that are read.
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+  endif()
   if(LAZYFX_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

@@ -86,7 +86,15 @@ double log_sum_exp(std::span<const double> row) {
 
 template <class C>
 C reduced(ReduceKind kind, std::span<const C> row) {
-  const auto real = [](double v) { return static_cast<C>(v); };
+  // Logarithms and roots of integers truncate; what no integer can be (log 0, or of a negative number) is the lowest one.
+  const auto real = [](double v) {
+    if constexpr (std::is_integral_v<C>) {
+      constexpr double low = static_cast<double>(std::numeric_limits<C>::lowest()), high = static_cast<double>(std::numeric_limits<C>::max());
+      if (!(v > low)) return std::numeric_limits<C>::lowest();
+      if (v >= high) return std::numeric_limits<C>::max();
+    }
+    return static_cast<C>(v);
+  };
   switch (kind) {
     case ReduceKind::sum: return sum_of(row, [](auto v) { return v; });
     case ReduceKind::mean:
@@ -130,6 +138,8 @@ Tensor reduce(ReduceKind kind, const Tensor& x, const std::vector<std::size_t>& 
     (is_reduced ? length : results) *= x.shape()[i];
   }
   order.insert(order.end(), axes.begin(), axes.end());
+  // An empty input may have any number of results: what cannot be held is refused here, in one sentence, not by the allocator.
+  static_cast<void>(Tensor::empty(DType::f64, Shape(dims)));
   return visit_compute(x.dtype(), [&](auto type) {
     using C = typename decltype(type)::type;
     const std::vector<C> rows = read<C>(x.transpose(order));
