@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace {
 
@@ -183,6 +184,45 @@ Image cut(const Image& image, const Color& paper, Range rows, Range columns, Ran
   return line;
 }
 
+// A band that is nearly all ink is no text but a panel: its own paper, with text on it.
+bool is_panel(const Ink& ink, Range rows, Range columns) {
+  std::int64_t inked = 0;
+  for (int y = rows.begin; y < rows.end; ++y) inked += ink.in_row(y, columns);
+  return 3 * inked > std::int64_t{2} * rows.size() * columns.size();
+}
+
+Image crop(const Image& image, Range rows, Range columns) {
+  Image part(columns.size(), rows.size());
+  for (int y = 0; y < part.height; ++y) std::copy_n(image.pixel(columns.begin, rows.begin + y), 3 * part.width, part.pixel(0, y));
+  return part;
+}
+
+std::vector<Image> find_lines(const Image& picture, int panels_around) {
+  constexpr int deepest_panel = 3;
+  const Color paper = paper_of(picture);
+  const Ink ink(picture, paper);
+  Range rows{0, picture.height};
+  Range columns{0, picture.width};
+  peel_frame(ink, rows, columns);
+
+  std::vector<Image> lines;
+  const std::vector<Range> bands = lines_of(ink, rows, columns);
+  for (std::size_t i = 0; i < bands.size(); ++i) {
+    Range band = bands[i];
+    Range text = columns;
+    trim(ink, band, text);
+    if (panels_around < deepest_panel && is_panel(ink, band, text)) {
+      for (Image& line : find_lines(crop(picture, band, text), panels_around + 1)) lines.push_back(std::move(line));
+      continue;
+    }
+    // A margin ends half way to the neighbour, so that none of its ink comes along.
+    const Range limits{i == 0 ? rows.begin : (bands[i - 1].end + bands[i].begin) / 2,
+                       i + 1 == bands.size() ? rows.end : (bands[i].end + bands[i + 1].begin + 1) / 2};
+    lines.push_back(cut(picture, paper, band, text, limits));
+  }
+  return lines;
+}
+
 // One axis of a resampling: for each output position, where its window starts and how much each input counts. The window is a triangle
 // as wide as two input pixels (bilinear), or as two output pixels where that is wider (area).
 struct Window {
@@ -207,26 +247,7 @@ std::vector<Window> windows(int from, int to) {
 
 }  // namespace
 
-std::vector<Image> find_lines(const Image& picture) {
-  const Color paper = paper_of(picture);
-  const Ink ink(picture, paper);
-  Range rows{0, picture.height};
-  Range columns{0, picture.width};
-  peel_frame(ink, rows, columns);
-
-  std::vector<Image> lines;
-  const std::vector<Range> bands = lines_of(ink, rows, columns);
-  for (std::size_t i = 0; i < bands.size(); ++i) {
-    // A margin ends half way to the neighbour, so that none of its ink comes along.
-    const Range limits{i == 0 ? rows.begin : (bands[i - 1].end + bands[i].begin) / 2,
-                       i + 1 == bands.size() ? rows.end : (bands[i].end + bands[i + 1].begin + 1) / 2};
-    Range band = bands[i];
-    Range text = columns;
-    trim(ink, band, text);
-    lines.push_back(cut(picture, paper, band, text, limits));
-  }
-  return lines;
-}
+std::vector<Image> find_lines(const Image& picture) { return find_lines(picture, 0); }
 
 lazyfx::Tensor recogniser_input(const Image& line) {
   constexpr int height = 48;
