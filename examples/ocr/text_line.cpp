@@ -162,13 +162,18 @@ std::vector<Range> lines_of(const Ink& ink, Range rows, Range columns) {
     }
     bands.push_back(run);
   }
-  int tallest = 0;
-  for (const Range& band : bands) tallest = std::max(tallest, band.size());
   std::vector<Range> lines;
+  int tallest = 0;
   for (const Range& band : bands) {
-    if (band.size() < tallest && band.size() < std::max(4, tallest / 8)) continue;  // specks and rules
-    for (const Range& line : part(ink, band, columns)) lines.push_back(line);
+    for (Range line : part(ink, band, columns)) {
+      Range text = columns;
+      trim(ink, line, text);
+      tallest = std::max(tallest, line.size());
+      lines.push_back(line);
+    }
   }
+  std::erase_if(lines,
+                [&](const Range& line) { return line.size() < tallest && line.size() < std::max(4, tallest / 8); });  // specks and rules
   return lines;
 }
 
@@ -189,6 +194,17 @@ bool is_panel(const Ink& ink, Range rows, Range columns) {
   std::int64_t inked = 0;
   for (int y = rows.begin; y < rows.end; ++y) inked += ink.in_row(y, columns);
   return 3 * inked > std::int64_t{2} * rows.size() * columns.size();
+}
+
+// The cells of a line: a gap much wider than a space parts them, as in tables.
+std::vector<Range> cells_of(const Ink& ink, Range rows, Range columns) {
+  std::vector<Range> cells;
+  for (int x = columns.begin; x < columns.end; ++x) {
+    if (ink.in_column(x, rows) == 0) continue;
+    if (cells.empty() || 5 * (x - cells.back().end) > 6 * rows.size()) cells.push_back({x, x});
+    cells.back().end = x + 1;
+  }
+  return cells;
 }
 
 Image crop(const Image& image, Range rows, Range columns) {
@@ -218,7 +234,7 @@ std::vector<Image> find_lines(const Image& picture, int panels_around) {
     // A margin ends half way to the neighbour, so that none of its ink comes along.
     const Range limits{i == 0 ? rows.begin : (bands[i - 1].end + bands[i].begin) / 2,
                        i + 1 == bands.size() ? rows.end : (bands[i].end + bands[i + 1].begin + 1) / 2};
-    lines.push_back(cut(picture, paper, band, text, limits));
+    for (const Range& cell : cells_of(ink, band, text)) lines.push_back(cut(picture, paper, band, cell, limits));
   }
   return lines;
 }
