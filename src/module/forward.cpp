@@ -13,7 +13,7 @@ using compile::Failure;
 using Executor = asio::any_io_executor;
 
 /// One asynchronous operation: its handler, and the work that keeps the handler's executor running. Completes exactly once, in a function
-/// posted to that executor: whoever claims it completes it.
+/// posted to that executor: whoever claims it completes it. When the handler is called no other thread touches its executor any more.
 template <class Handler>
 class Operation : public Waiter, public std::enable_shared_from_this<Operation<Handler>> {
  public:
@@ -56,21 +56,37 @@ class Operation : public Waiter, public std::enable_shared_from_this<Operation<H
     std::move(handler)(std::forward<Args>(args)...);
   }
 
-  /// REQUIRES: called by whoever claimed. The executor stays at work until post() has returned: the function may run, and its context's run()
-  /// return, while this thread is still inside.
+  /// REQUIRES: called by whoever claimed. Runs `function` on the handler's executor once this thread has let go of that executor: what
+  /// completes a call may be the last thing its context ever does, and asio::post() touches the context after the function was queued. A
+  /// function that is run before that goes to the back of the queue, so that the context's thread is never held up.
   template <class Function>
   void post(Function function) {
-    const auto working = work_;
-    asio::post(working.get_executor(), std::move(function));
+    {
+      const Executor executor = work_.get_executor();
+      asio::post(executor, Posted<Function>{this->shared_from_this(), std::move(function)});
+    }
+    let_go_.store(true, std::memory_order_release);
   }
 
   std::shared_ptr<ModuleCore> core_;
   std::atomic<bool> stop_{false};
 
  private:
+  template <class Function>
+  struct Posted {
+    void operator()() {
+      if (operation->let_go_.load(std::memory_order_acquire)) return function();
+      const Executor executor = operation->work_.get_executor();
+      asio::post(executor, std::move(*this));
+    }
+    std::shared_ptr<Operation> operation;
+    Function function;
+  };
+
   Handler handler_;
   asio::executor_work_guard<Executor> work_;
   std::atomic<bool> claimed_{false};
+  std::atomic<bool> let_go_{false};  ///< the thread that posted the completion touches the executor no more
 };
 
 class ForwardOperation final : public Operation<ForwardHandler>, public compile::PlanListener, public compile::Job {

@@ -193,8 +193,6 @@ int main(int argc, char** argv) {
   std::uint64_t calls = 0;
   RuntimeStats stats;
   {
-    // Outlive the runtime: a pool thread may still be inside its post when the call's own loop has heard the answer.
-    std::vector<support::Loop> loops(settings.callers);
     Runtime runtime(RuntimeOptions().threads(2));
     std::vector<std::unique_ptr<Subject>> subjects;
     for (std::uint64_t i = 0; i < 2; ++i) subjects.push_back(std::make_unique<Subject>(runtime, settings.seed * 1000 + i, settings.callers));
@@ -214,7 +212,7 @@ int main(int argc, char** argv) {
     for (std::size_t c = 0; c < settings.callers; ++c) {
       threads.emplace_back([&, c] {
         Random random(settings.seed * 7919 + c);
-        support::Loop& loop = loops[c];
+        support::Loop loop;
         while (editing.load() > 0 && !wrong) {
           if (!support::pick(random, subjects)->call(c, random, loop)) wrong = true;
         }
