@@ -1,5 +1,6 @@
 #include "compile/arena.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
 
@@ -17,12 +18,25 @@ std::byte* allocate(std::size_t bytes) {
   return static_cast<std::byte*>(memory);
 }
 
+std::atomic<std::size_t> kept_by_all{0};
+
 /// The block that a thread keeps. Taken while a run uses it.
 struct Kept {
   std::byte* data = nullptr;
   std::size_t size = 0;
   bool taken = false;
-  ~Kept() { std::free(data); }
+  ~Kept() { resize(0); }
+
+  void resize(std::size_t bytes) {
+    std::free(data);
+    data = nullptr;
+    kept_by_all.fetch_sub(size, std::memory_order_relaxed);
+    size = 0;
+    if (bytes == 0) return;
+    data = allocate(bytes);
+    size = bytes;
+    kept_by_all.fetch_add(size, std::memory_order_relaxed);
+  }
 };
 thread_local Kept kept;
 
@@ -34,13 +48,7 @@ Arena::Arena(std::size_t bytes) {
     data_ = allocate(bytes);
     return;
   }
-  if (kept.size < bytes) {
-    std::free(kept.data);
-    kept.data = nullptr;
-    kept.size = 0;
-    kept.data = allocate(bytes);
-    kept.size = bytes;
-  }
+  if (kept.size < bytes) kept.resize(bytes);
   kept.taken = true;
   borrowed_ = true;
   data_ = kept.data;
@@ -50,5 +58,7 @@ Arena::~Arena() {
   if (borrowed_) kept.taken = false;
   else std::free(data_);
 }
+
+std::size_t Arena::kept_bytes() noexcept { return kept_by_all.load(std::memory_order_relaxed); }
 
 }  // namespace lazyfx::compile

@@ -17,6 +17,8 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   std::byte* data() const noexcept { return data_; }
+  /// Of all threads of the process, in use or not. Threads change it when their block grows and when they end.
+  static std::size_t kept_bytes() noexcept;
 
  private:
   std::byte* data_ = nullptr;

@@ -4,8 +4,17 @@
 #include <optional>
 
 #include "compile/runtime_core.hpp"
+#include "compile/watch.hpp"
 
 namespace lazyfx::compile {
+
+Executable::Executable(std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime, std::size_t max_plans)
+    : program_(std::move(program)), runtime_(std::move(runtime)), max_plans_(max_plans < 1 ? 1 : max_plans) {
+  const Program& p = *program_;
+  const std::size_t tables =
+      sizeof *this + sizeof p + p.steps.capacity() * sizeof(Program::Step) + p.inputs.capacity() * sizeof(Program::Input);
+  charge_ = charge_here(&Gauges::executables, tables, 0);
+}
 
 class Executable::PlanJob final : public Job {
  public:
@@ -93,9 +102,12 @@ PlanAnswer Executable::build(const Signature& signature) {
   }
   Answer answer;
   bool keep = true;
+  std::optional<Watch> watch;
+  if (runtime) watch.emplace(runtime->observer(), Watch::Of::plan, source().class_name, 0);
   try {
     answer.plan = make_plan(program_, signature, runtime ? runtime->stop_token() : StopToken());
     if (runtime) runtime->count_specialization();
+    if (watch) watch->finished();
   } catch (const Stopped&) {
     answer.failure = Failure::stopped();
     keep = false;
@@ -105,6 +117,8 @@ PlanAnswer Executable::build(const Signature& signature) {
   } catch (...) {
     answer.failure = Failure::current();
   }
+  if (watch && answer.failure.error() && keep) watch->failed(answer.failure);
+  watch.reset();  // seen by whoever is told
   settle(signature, answer, keep);
   return answer;
 }

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "compile/charge.hpp"
 #include "compile/failure.hpp"
 #include "compile/plan.hpp"
 #include "compile/program.hpp"
@@ -37,8 +38,7 @@ class PlanListener {
 /// equal; callable from any thread. Making one plan is one flight: whoever asks meanwhile waits for it.
 class Executable : public std::enable_shared_from_this<Executable> {
  public:
-  Executable(std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime, std::size_t max_plans)
-      : program_(std::move(program)), runtime_(std::move(runtime)), max_plans_(max_plans < 1 ? 1 : max_plans) {}
+  Executable(std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime, std::size_t max_plans);
 
   const Program& program() const noexcept { return *program_; }
   const Source& source() const noexcept { return program_->source; }
@@ -75,6 +75,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   const std::shared_ptr<const Program> program_;
   const std::weak_ptr<detail::RuntimeCore> runtime_;
   const std::size_t max_plans_;
+  Charge charge_;
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::condition_variable settled_;

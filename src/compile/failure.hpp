@@ -29,6 +29,12 @@ class Failure {
   static Failure current();
 
   explicit operator bool() const noexcept { return what_.index() != 0; }
+  /// null if there is none, or it is a cancellation.
+  std::shared_ptr<const Error> error() const noexcept {
+    if (const auto* compile = std::get_if<1>(&what_)) return *compile;
+    const auto* error = std::get_if<2>(&what_);
+    return error != nullptr ? *error : nullptr;
+  }
   std::exception_ptr exception() const;
   [[noreturn]] void raise() const { std::rethrow_exception(exception()); }
 

@@ -29,6 +29,7 @@ class Subscriber {
 struct Flight {
   std::uint64_t key = 0;
   Source source;
+  std::uint64_t generation = 0;   ///< of the module that leads
   std::atomic<bool> stop{false};  ///< nobody wants it any more: looked at between steps
   struct Seat {
     std::shared_ptr<Subscriber> subscriber;

@@ -2,6 +2,7 @@
 
 #include "compile/plan.hpp"
 #include "compile/typed_graph.hpp"
+#include "compile/watch.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -16,6 +17,8 @@ class HostPlan final : public Plan {
   HostPlan(std::shared_ptr<const Program> program, const Signature& signature) : Plan(signature), program_(std::move(program)) {
     estimate_ns_ = host_estimate_ns;
     find_last_uses();
+    const std::size_t tables = sizeof *this + dying_.capacity() * sizeof(std::uint32_t) + dying_end_.capacity() * sizeof(std::size_t);
+    charge_ = charge_here(&Gauges::plans, tables, 0);
   }
 
   std::size_t step_count() const noexcept override { return program_->steps.size(); }

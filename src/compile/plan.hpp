@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 
+#include "compile/charge.hpp"
 #include "compile/program.hpp"
 #include "compile/signature.hpp"
 #include "compile/stop.hpp"
@@ -29,6 +30,7 @@ class Plan {
 
  protected:
   double estimate_ns_ = 0;
+  Charge charge_;  ///< set by whoever makes it
 
  private:
   Signature signature_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compile/watch.hpp"
 #include "lazyfx/graph/code.hpp"
 
 namespace lazyfx::compile {
@@ -143,6 +144,8 @@ class Binder {
 }  // namespace
 
 std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop) {
+  expect_steps(1);
+  const Step pass("bind");
   return std::make_shared<const Program>(Binder(source, operators).take(stop));
 }
 

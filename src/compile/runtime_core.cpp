@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compile/watch.hpp"
+
 namespace lazyfx::detail {
 
 using compile::CompileOutcome;
@@ -17,7 +19,9 @@ void add(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory
 }  // namespace
 
 RuntimeCore::RuntimeCore(RuntimeOptions options)
-    : options_(std::move(options)), scheduler_(std::make_shared<compile::Scheduler>(thread_count(options_))) {}
+    : options_(std::move(options)),
+      observer_(options_),
+      scheduler_(std::make_shared<compile::Scheduler>(thread_count(options_), &observer_.queue_wait)) {}
 
 RuntimeCore::~RuntimeCore() { scheduler_->stop(); }
 
@@ -33,6 +37,7 @@ void RuntimeCore::stop() {
     for (const auto& [key, flight] : flights_) flight->stop.store(true, std::memory_order_relaxed);
   }
   scheduler_->stop();
+  observer_.stop();
 }
 
 RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& source) const {
@@ -96,6 +101,7 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   auto flight = std::make_shared<Flight>();
   flight->key = key;
   flight->source = source;
+  flight->generation = generation;
   flight->seats.push_back({std::move(subscriber), generation});
   flight->stop.store(stopping(), std::memory_order_relaxed);
   flights_.emplace(key, flight);
@@ -130,6 +136,7 @@ void RuntimeCore::fly(const std::shared_ptr<Flight>& flight, std::span<const com
 CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Signature> ahead) {
   add(counters_.started);
   const compile::StopToken stop(&flight.stop);
+  compile::Watch watch(observer_, compile::Watch::Of::compile, flight.source.class_name, flight.generation);
   CompileOutcome outcome;
   try {
     auto program = compile::bind_program(flight.source, options_.operators(), stop);
@@ -150,11 +157,13 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
     stop.check();
     outcome.executable = std::move(executable);
     add(counters_.finished);
+    watch.finished();
   } catch (const compile::Stopped&) {
     add(counters_.cancelled);
   } catch (...) {
     outcome.failure = Failure::current();
     add(counters_.failed);
+    watch.failed(outcome.failure);
   }
   return outcome;
 }
@@ -169,23 +178,6 @@ void RuntimeCore::leave(Flight& flight, const compile::Subscriber* subscriber) {
   if (flight.seats.empty()) flight.stop.store(true, std::memory_order_relaxed);
 }
 
-RuntimeStats RuntimeCore::stats() const {
-  RuntimeStats s;
-  s.marks = counters_.marks.load();
-  s.compiles_started = counters_.started.load();
-  s.compiles_finished = counters_.finished.load();
-  s.compiles_cancelled = counters_.cancelled.load();
-  s.compiles_failed = counters_.failed.load();
-  s.flights_joined = counters_.joined.load();
-  s.cache_hits = counters_.hits.load();
-  s.specializations = counters_.specializations.load();
-  s.runs = counters_.runs.load();
-  s.waiting = counters_.waiting.load();
-  s.queued = scheduler_->queued();
-  s.running = scheduler_->running();
-  return s;
-}
-
 }  // namespace lazyfx::detail
 
 namespace lazyfx {
@@ -194,7 +186,6 @@ Runtime::Runtime(RuntimeOptions options) : core_(std::make_shared<detail::Runtim
 Runtime::~Runtime() { stop(); }
 const RuntimeOptions& Runtime::options() const noexcept { return core_->options(); }
 const OperatorRegistry& Runtime::operators() const noexcept { return core_->options().operators(); }
-RuntimeStats Runtime::stats() const { return core_->stats(); }
 void Runtime::stop() { core_->stop(); }
 
 }  // namespace lazyfx

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "compile/flight.hpp"
+#include "compile/observer.hpp"
 #include "compile/scheduler.hpp"
 #include "lazyfx/compile/runtime.hpp"
 
@@ -51,12 +52,14 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   };
   Counters& counters() noexcept { return counters_; }
   void count_specialization() noexcept { counters_.specializations.fetch_add(1, std::memory_order_relaxed); }
+  compile::Observer& observer() noexcept { return observer_; }
   RuntimeStats stats() const;
 
  private:
   compile::CompileOutcome compile(compile::Flight& flight, std::span<const compile::Signature> ahead);
 
   const RuntimeOptions options_;
+  compile::Observer observer_;
   const std::shared_ptr<compile::Scheduler> scheduler_;
   std::atomic<bool> stopping_{false};
   Counters counters_;

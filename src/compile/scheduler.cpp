@@ -25,6 +25,7 @@ bool Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority) {
   if (idle_ <= queue_.size() && threads_.size() < max_threads_ && !start_thread() && threads_.empty()) return false;
   job->priority_ = priority;
   job->sequence_ = next_sequence_++;
+  job->queued_at_ = std::chrono::steady_clock::now();
   job->queued_ = true;
   queue_.insert(job);
   wake_.notify_one();
@@ -91,6 +92,14 @@ std::size_t Scheduler::running() const {
   return running_;
 }
 
+std::chrono::nanoseconds Scheduler::oldest_job() const {
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  auto oldest = now;
+  for (const auto& job : queue_) oldest = std::min(oldest, job->queued_at_);
+  return now - oldest;
+}
+
 bool Scheduler::start_thread() {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -125,6 +134,7 @@ void Scheduler::work() {
     queue_.erase(queue_.begin());
     job->queued_ = false;
     ++running_;
+    if (queue_wait_ != nullptr) queue_wait_->add(std::chrono::steady_clock::now() - job->queued_at_);
     lock.unlock();
     job->run();
     job.reset();

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,8 @@
 #include <mutex>
 #include <set>
 #include <vector>
+
+#include "compile/histogram.hpp"
 
 namespace lazyfx::compile {
 
@@ -30,6 +33,7 @@ class Job {
   bool queued_ = false;  // guarded by the scheduler's mutex, as all below
   Priority priority_ = Priority::background;
   std::uint64_t sequence_ = 0;
+  std::chrono::steady_clock::time_point queued_at_;
 };
 
 /// The pool: threads with a stated stack size and a lower priority than the caller's, started when first needed, taking the best job of one
@@ -37,7 +41,8 @@ class Job {
 /// Its threads hold it, so whoever made it must stop() it.
 class Scheduler : public std::enable_shared_from_this<Scheduler> {
  public:
-  explicit Scheduler(std::size_t threads) : max_threads_(threads) {}
+  /// `queue_wait`: told how long each job was queued that a thread of the pool takes; lives until stop() has returned.
+  explicit Scheduler(std::size_t threads, HistogramCounter* queue_wait = nullptr) : max_threads_(threads), queue_wait_(queue_wait) {}
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
@@ -55,6 +60,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   bool on_pool_thread() const noexcept;
   std::size_t queued() const;
   std::size_t running() const;
+  /// How long the job that is queued longest has waited; 0 if none is.
+  std::chrono::nanoseconds oldest_job() const;
 
   /// While it lives, its thread counts as one of the pool's: it runs a job that it withdrew.
   class Helping {
@@ -80,6 +87,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   bool start_thread();
 
   const std::size_t max_threads_;
+  HistogramCounter* const queue_wait_;
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::condition_variable wake_;

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "compile/memory_plan.hpp"
 #include "compile/static_plan.hpp"
+#include "compile/watch.hpp"
 
 namespace lazyfx::compile {
 
@@ -22,14 +24,17 @@ class StaticPlanBuilder {
 
   void build(const StopToken& stop) {
     place_of_.resize(graph_.values.size());
+    make_kernels(stop);
+    const Step planning("memory plan");
     find_last_uses();
     choose_slots();
     for (std::uint32_t i = 0; i < graph_.steps.size(); ++i) {
-      stop.check();
+      if (i % 256 == 0) stop.check();
       add(i);
     }
     finish_result();
     plan_.arena_bytes_ = memory_.size();
+    charge();
   }
 
  private:
@@ -91,7 +96,7 @@ class StaticPlanBuilder {
     step.input_count = static_cast<std::uint32_t>(inputs.size());
     step.output_count = static_cast<std::uint32_t>(from.outputs.size());
     plan_.widest_ = std::max<std::size_t>(plan_.widest_, inputs.size());
-    if (from.primitive() != nullptr) step.kernel = make_kernel(from);
+    if (from.primitive() != nullptr) step.kernel = std::move(kernels_[at]);
     else step.reference = std::make_shared<const TypedGraph::Reference>(std::get<TypedGraph::Reference>(from.work));
 
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -111,6 +116,20 @@ class StaticPlanBuilder {
     if (scratch != 0) memory_.release(step.scratch, scratch);
     release_dying(step, inputs, from.outputs, at);
     plan_.steps_.push_back(std::move(step));
+  }
+
+  void make_kernels(const StopToken& stop) {
+    const Step pass("kernels");
+    const auto& steps = graph_.steps;
+    expect_steps(static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), [](const auto& s) { return s.primitive() != nullptr; })));
+    kernels_.resize(steps.size());
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      stop.check();
+      if (steps[i].primitive() == nullptr) continue;
+      Step step("kernel", Step::Kind::kernel);
+      kernels_[i] = make_kernel(steps[i]);
+      if (step.traced()) step.describe(kernels_[i]->describe(), plan_.program_->node_name(steps[i].node));
+    }
   }
 
   std::unique_ptr<const kernels::Kernel> make_kernel(const TypedGraph::Step& from) {
@@ -202,8 +221,24 @@ class StaticPlanBuilder {
     });
   }
 
+  /// What the plan holds besides the model's own tensors.
+  void charge() {
+    std::size_t weights = 0;
+    for (const auto& step : plan_.steps_) weights += step.kernel ? step.kernel->resident_bytes() : 0;
+    std::set<const void*> of_model;
+    for (const auto& step : plan_.program_->steps) {
+      if (step.kind == Program::Kind::constant && step.constant.defined()) of_model.insert(step.constant.raw());
+    }
+    for (const Tensor& constant : plan_.constants_) weights += of_model.contains(constant.raw()) ? 0 : constant.byte_size();
+    const std::size_t tables = sizeof plan_ + plan_.steps_.capacity() * sizeof(StaticPlan::Step) +
+                               plan_.places_.capacity() * sizeof(Place) + plan_.views_.capacity() * sizeof(StaticPlan::View) +
+                               plan_.slots_.capacity() * sizeof(StaticPlan::View) + plan_.constants_.capacity() * sizeof(Tensor);
+    plan_.charge_ = charge_here(&Gauges::plans, tables, weights);
+  }
+
   StaticPlan& plan_;
   TypedGraph& graph_;
+  std::vector<std::unique_ptr<const kernels::Kernel>> kernels_;  ///< per step
   MemoryPlan memory_;
   std::vector<std::uint32_t> last_use_;
   std::vector<bool> is_result_, needs_slot_;
@@ -212,15 +247,19 @@ class StaticPlanBuilder {
 };
 
 std::shared_ptr<const Plan> make_static_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop) {
-  TypedGraph graph = lower(*program, signature, stop);
-  eliminate_dead_steps(graph);
-  stop.check();
-  fold_into_weights(graph);
-  stop.check();
-  fuse_elementwise(graph);
-  stop.check();
-  assign_layouts(graph);
-  stop.check();
+  constexpr std::size_t passes = 7;  // the five here, kernels and the memory plan
+  expect_steps(passes);
+  const auto pass = [&stop](const char* name, auto&& work) {
+    const Step step(name);
+    work();
+    stop.check();
+  };
+  TypedGraph graph;
+  pass("lower", [&] { graph = lower(*program, signature, stop); });
+  pass("eliminate", [&] { eliminate_dead_steps(graph); });
+  pass("fold", [&] { fold_into_weights(graph); });
+  pass("fuse", [&] { fuse_elementwise(graph); });
+  pass("layouts", [&] { assign_layouts(graph); });
   auto plan = std::make_shared<StaticPlan>(std::move(program), signature);
   StaticPlanBuilder(*plan, graph).build(stop);
   return plan;

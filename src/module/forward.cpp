@@ -115,7 +115,11 @@ class ForwardOperation final : public Operation<ForwardHandler>, public compile:
   /// On the pool.
   void run() noexcept override {
     Value value;
-    Failure failure = compute(value);
+    Failure failure;
+    {
+      const compile::PoolRun seen(core_->runtime().observer(), published_->executable->source().class_name, published_->generation);
+      failure = compute(value);
+    }
     complete(failure, std::move(value));
   }
   void drop() noexcept override { fail(Failure::stopped()); }

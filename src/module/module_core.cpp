@@ -46,6 +46,10 @@ class BlockingWaiter final : public Waiter {
 
 ModuleCore::~ModuleCore() = default;
 
+void ModuleCore::tell(CompileEventKind kind, std::uint64_t generation) const noexcept {
+  runtime_->observer().tell(kind, marked_.class_name, generation);
+}
+
 void ModuleCore::mark(compile::Source source, bool schedule, bool count) {
   compile::Source old;  // released after the lock
   const std::lock_guard lock(mutex_);
@@ -53,6 +57,7 @@ void ModuleCore::mark(compile::Source source, bool schedule, bool count) {
   generation_.fetch_add(1, std::memory_order_acq_rel);
   if (count) runtime_->counters().marks.fetch_add(1, std::memory_order_relaxed);
   failure_ = Failure();
+  if (phase_ == Phase::queued || wanted_) runtime_->observer().coalesced.fetch_add(1, std::memory_order_relaxed);
   // What nobody awaits is superseded. A queued job needs nothing: it takes the newest when it begins.
   if (waiters_.empty()) detach_compile();
   if (!schedule) return;
@@ -77,6 +82,7 @@ void ModuleCore::abandon() {
     withdrawn = std::move(job_);
     phase_ = Phase::idle;
     runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+    tell(CompileEventKind::cancelled, generation());
   } else {
     detach_compile();
   }
@@ -87,6 +93,7 @@ void ModuleCore::detach_compile() {
   if (!flight_ || (phase_ != Phase::leading && phase_ != Phase::joined)) return;
   runtime_->leave(*flight_, this);
   flight_.reset();
+  if (!abandoned_) runtime_->observer().superseded.fetch_add(1, std::memory_order_relaxed), tell(CompileEventKind::superseded, compiling_);
   if (phase_ == Phase::joined) phase_ = Phase::idle;  // when leading, the compiling thread ends the phase
 }
 
@@ -125,6 +132,7 @@ bool ModuleCore::ensure(Priority priority, Failure& refusal) {
       job_ = std::move(job);
       phase_ = Phase::queued;
       wanted_ = false;
+      tell(CompileEventKind::scheduled, generation());
       return true;
     }
     case Phase::queued: runtime_->scheduler().promote(*job_, priority); return true;
@@ -146,6 +154,7 @@ void ModuleCore::drop_job() {
     job_.reset();
     phase_ = Phase::idle;
     runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+    tell(CompileEventKind::cancelled, generation());
     take_waiters(generation(), woken);
   }
   for (const auto& waiter : woken) waiter->wake(Failure::stopped());
@@ -215,6 +224,7 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
         publication->executable = outcome.executable;
         publication->plans = outcome.executable->plans();
         publish(std::move(publication));
+        tell(CompileEventKind::published, generation);
       }
       take_waiters(published_->generation, served);
     } else if (failure) {
@@ -273,6 +283,7 @@ void ModuleCore::take_waiters(std::uint64_t up_to, Woken& out) {
       continue;
     }
     i = waiters_.erase(i);
+    runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
     runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
     out.push_back(std::move(waiter.self));
   }
@@ -294,7 +305,9 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   }
   if (!ensure(waiter->priority, failure)) return false;
   waiter->self = waiter;
+  waiter->since = compile::Observer::Clock::now();
   waiters_.push_back(*waiter);
+  runtime_->observer().waits.fetch_add(1, std::memory_order_relaxed);
   runtime_->counters().waiting.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
@@ -305,6 +318,7 @@ bool ModuleCore::unlink(Waiter& waiter) {
   if (!waiter.is_linked()) return false;
   waiters_.erase(waiters_.iterator_to(waiter));
   self = std::move(waiter.self);
+  runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
   runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
   return true;
 }

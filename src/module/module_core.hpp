@@ -45,6 +45,7 @@ struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
 
   std::uint64_t generation = 0;
   compile::Priority priority = compile::Priority::awaited;
+  compile::Observer::Clock::time_point since;  ///< linked
   std::shared_ptr<Waiter> self;
 };
 
@@ -103,6 +104,7 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   void publish(std::shared_ptr<const Publication> publication);
   void take_waiters(std::uint64_t up_to, Woken& out);
   void detach_compile();
+  void tell(CompileEventKind kind, std::uint64_t generation) const noexcept;
   bool compile_wanted(compile::Priority& priority) const;
   void restart(Woken& failed, compile::Failure& refusal);
 

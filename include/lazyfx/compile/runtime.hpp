@@ -3,8 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <iosfwd>
 #include <memory>
+#include <vector>
 
+#include "lazyfx/compile/event.hpp"
+#include "lazyfx/compile/stats.hpp"
 #include "lazyfx/export.hpp"
 #include "lazyfx/ops/registry.hpp"
 
@@ -28,33 +33,25 @@ class RuntimeOptions {
   RuntimeOptions& inline_budget_ns(double ns) { inline_budget_ns_ = ns; return *this; }
   /// Input signatures kept specialised per executable. Default 32. The least recently used makes room.
   RuntimeOptions& max_signatures(std::size_t n) { max_signatures_ = n; return *this; }
+  /// Slices of the trace that are kept, the newest, 256 bytes each. Default 0: none is made, and write_trace() writes an empty trace.
+  RuntimeOptions& trace(std::size_t slices) { trace_ = slices; return *this; }
+  /// Who hears of every compile. Default: nobody, which costs nothing.
+  RuntimeOptions& on_event(CompileHook hook) { on_event_ = std::move(hook); return *this; }
 
   std::size_t threads() const noexcept { return threads_; }
   const OperatorRegistry& operators() const noexcept { return operators_; }
   double inline_budget_ns() const noexcept { return inline_budget_ns_; }
   std::size_t max_signatures() const noexcept { return max_signatures_; }
+  std::size_t trace() const noexcept { return trace_; }
+  const CompileHook& on_event() const noexcept { return on_event_; }
 
  private:
   std::size_t threads_ = 0;
   OperatorRegistry operators_;
   double inline_budget_ns_ = 100e3;
   std::size_t max_signatures_ = 32;
-};
-
-/// Counters since the runtime started; each is exact, together they are not one instant.
-struct RuntimeStats {
-  std::uint64_t marks = 0;             ///< recompile() calls
-  std::uint64_t compiles_started = 0;  ///< generations whose compile began (a flight joined or found in the cache is not one)
-  std::uint64_t compiles_finished = 0;
-  std::uint64_t compiles_cancelled = 0;  ///< dropped from the queue or stopped at a step, since nobody could use them
-  std::uint64_t compiles_failed = 0;
-  std::uint64_t flights_joined = 0;    ///< a compile was already under way for equal content
-  std::uint64_t cache_hits = 0;        ///< an executable for equal content was alive
-  std::uint64_t specializations = 0;   ///< plans made for an input signature
-  std::uint64_t runs = 0;              ///< calls that left the caller's thread
-  std::size_t queued = 0;              ///< jobs waiting now
-  std::size_t running = 0;             ///< jobs on pool threads now
-  std::size_t waiting = 0;             ///< awaiters now
+  std::size_t trace_ = 0;
+  CompileHook on_event_;
 };
 
 /// Owns what compiling needs: the pool, the queue, the flights and the table of shared executables. One per process is usual; several
@@ -71,6 +68,13 @@ class LAZYFX_API Runtime {
   const RuntimeOptions& options() const noexcept;
   const OperatorRegistry& operators() const noexcept;
   RuntimeStats stats() const;
+  /// The compiles under way, oldest first.
+  std::vector<CompileProgress> compiles() const;
+  /// What RuntimeOptions::trace kept, as Chrome trace events in JSON, for ui.perfetto.dev or chrome://tracing: a slice for every compile, in it
+  /// its passes, in them the kernels that were built, and a slice for each call that the pool computed; a row per thread. While it is written
+  /// compiles go on. The form that takes a file throws Error(invalid_argument) naming it when it cannot be written.
+  void write_trace(std::ostream& out) const;
+  void write_trace(const std::filesystem::path& file) const;
 
   /// Refuses new work, completes every waiter (Error(stopped)), and returns when the pool's threads have ended: within the longest step
   /// under way. Idempotent. Modules that are clean go on answering calls that run on the caller.

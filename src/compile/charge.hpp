@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+namespace lazyfx::compile {
+
+/// Bytes that a runtime's executables and plans hold. Shared with what is charged, which may outlive the runtime.
+struct Gauges {
+  std::atomic<std::size_t> executables{0}, plans{0}, table_bytes{0}, weight_bytes{0};
+};
+
+/// Counts its owner in a gauge while it lives.
+class Charge {
+ public:
+  Charge() = default;
+  Charge(std::shared_ptr<Gauges> gauges, std::atomic<std::size_t> Gauges::* count, std::size_t tables, std::size_t weights)
+      : gauges_(std::move(gauges)), count_(count), tables_(tables), weights_(weights) {
+    if (gauges_) apply([](std::atomic<std::size_t>& gauge, std::size_t n) { gauge.fetch_add(n, std::memory_order_relaxed); });
+  }
+  ~Charge() {
+    if (gauges_) apply([](std::atomic<std::size_t>& gauge, std::size_t n) { gauge.fetch_sub(n, std::memory_order_relaxed); });
+  }
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+  Charge& operator=(Charge&& other) noexcept {
+    std::swap(gauges_, other.gauges_);
+    std::swap(count_, other.count_);
+    std::swap(tables_, other.tables_);
+    std::swap(weights_, other.weights_);
+    return *this;
+  }
+
+  std::size_t bytes() const noexcept { return tables_ + weights_; }
+
+ private:
+  template <class Change>
+  void apply(Change change) const noexcept {
+    change((*gauges_).*count_, 1);
+    change(gauges_->table_bytes, tables_);
+    change(gauges_->weight_bytes, weights_);
+  }
+
+  std::shared_ptr<Gauges> gauges_;
+  std::atomic<std::size_t> Gauges::* count_ = nullptr;
+  std::size_t tables_ = 0, weights_ = 0;
+};
+
+}  // namespace lazyfx::compile

@@ -1,0 +1,33 @@
+#include "compile/runtime_core.hpp"
+
+namespace lazyfx::detail {
+
+RuntimeStats RuntimeCore::stats() const {
+  RuntimeStats s;
+  s.marks = counters_.marks.load();
+  s.compiles_started = counters_.started.load();
+  s.compiles_finished = counters_.finished.load();
+  s.compiles_cancelled = counters_.cancelled.load();
+  s.compiles_failed = counters_.failed.load();
+  s.flights_joined = counters_.joined.load();
+  s.cache_hits = counters_.hits.load();
+  s.cache_misses = s.compiles_started;  // every other admission found or joined one
+  s.specializations = counters_.specializations.load();
+  s.runs = counters_.runs.load();
+  s.waiting = counters_.waiting.load();
+  s.queued = scheduler_->queued();
+  s.running = scheduler_->running();
+  s.oldest_job = scheduler_->oldest_job();
+  observer_.fill(s);
+  return s;
+}
+
+}  // namespace lazyfx::detail
+
+namespace lazyfx {
+
+RuntimeStats Runtime::stats() const { return core_->stats(); }
+std::vector<CompileProgress> Runtime::compiles() const { return core_->observer().compiles(); }
+void Runtime::write_trace(std::ostream& out) const { core_->observer().write_trace(out); }
+
+}  // namespace lazyfx
