@@ -8,8 +8,9 @@
 
 namespace lazyfx::compile {
 
-Executable::Executable(std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime, std::size_t max_plans)
-    : program_(std::move(program)), runtime_(std::move(runtime)), max_plans_(max_plans < 1 ? 1 : max_plans) {
+Executable::Executable(std::uint64_t key, std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime,
+                       std::size_t max_plans)
+    : key_(key), program_(std::move(program)), runtime_(std::move(runtime)), max_plans_(max_plans < 1 ? 1 : max_plans) {
   const Program& p = *program_;
   const std::size_t tables =
       sizeof *this + sizeof p + p.steps.capacity() * sizeof(Program::Step) + p.inputs.capacity() * sizeof(Program::Input);
@@ -18,14 +19,24 @@ Executable::Executable(std::shared_ptr<const Program> program, std::weak_ptr<det
 
 class Executable::PlanJob final : public Job {
  public:
-  PlanJob(std::shared_ptr<Executable> executable, Signature signature) : executable_(std::move(executable)), signature_(std::move(signature)) {}
+  PlanJob(std::shared_ptr<Executable> executable, Signature signature)
+      : executable_(std::move(executable)), signature_(std::move(signature)) {}
   void run() noexcept override { static_cast<void>(executable_->build(signature_)); }
-  void drop() noexcept override { executable_->settle(signature_, {nullptr, Failure::stopped()}, false); }
+  void drop(Dropped why) noexcept override {
+    executable_->settle(signature_, {nullptr, why == Dropped::stopped ? Failure::stopped() : Failure::overloaded()}, false);
+  }
 
  private:
   std::shared_ptr<Executable> executable_;
   Signature signature_;
 };
+
+std::size_t Executable::bytes() const {
+  std::size_t total = charge_.bytes();
+  for (const auto& [path, tensor] : *source().tensors) total += tensor.byte_size();
+  for (const auto& plan : plans()) total += plan->bytes();
+  return total;
+}
 
 Executable::Plans Executable::plans() const {
   const std::lock_guard lock(mutex_);
@@ -53,9 +64,10 @@ Executable::Answer Executable::request(const Signature& signature, std::shared_p
     runtime->scheduler().promote(*slot->job, priority);
   } else if (!slot->building) {
     slot->job = std::make_shared<PlanJob>(shared_from_this(), signature);
-    if (!runtime->scheduler().submit(slot->job, priority)) {
+    const auto submitted = runtime->scheduler().submit(slot->job, priority);
+    if (submitted != Scheduler::Submitted::queued) {
       slot->job.reset();
-      return {nullptr, runtime->refusal()};
+      return {nullptr, runtime->refusal(submitted)};
     }
   }
   slot->listeners.push_back(std::move(listener));
@@ -78,7 +90,8 @@ Executable::Answer Executable::make_now(const Signature& signature) {
       return build(signature);
     }
     if (runtime && runtime->scheduler().on_pool_thread()) {
-      throw Error(ErrorKind::would_deadlock, "a thread that compiles cannot wait for the plan that another makes for " + to_string(signature));
+      throw Error(ErrorKind::would_deadlock,
+                  "a thread that compiles cannot wait for the plan that another makes for " + to_string(signature));
     }
     settled_.wait(lock);
   }
@@ -114,12 +127,11 @@ PlanAnswer Executable::build(const Signature& signature) {
   } catch (const std::bad_alloc&) {
     answer.failure = Failure::current();
     keep = false;  // a later try may find memory
-  } catch (...) {
-    answer.failure = Failure::current();
-  }
+  } catch (...) { answer.failure = Failure::current(); }
   if (watch && answer.failure.error() && keep) watch->failed(answer.failure);
   watch.reset();  // seen by whoever is told
   settle(signature, answer, keep);
+  if (runtime && answer.plan) runtime->grown(shared_from_this());
   return answer;
 }
 

@@ -38,10 +38,15 @@ class PlanListener {
 /// equal; callable from any thread. Making one plan is one flight: whoever asks meanwhile waits for it.
 class Executable : public std::enable_shared_from_this<Executable> {
  public:
-  Executable(std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime, std::size_t max_plans);
+  Executable(std::uint64_t key, std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime, std::size_t max_plans);
 
+  /// Of its content, in the runtime's cache.
+  std::uint64_t key() const noexcept { return key_; }
   const Program& program() const noexcept { return *program_; }
   const Source& source() const noexcept { return program_->source; }
+
+  /// What keeping it costs, about: its tables, its plans, and the tensors of its source. Grows with every plan.
+  std::size_t bytes() const;
 
   using Plans = std::vector<std::shared_ptr<const Plan>>;
   Plans plans() const;  ///< those that are ready
@@ -72,6 +77,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   Answer build(const Signature& signature);
   void settle(const Signature& signature, const Answer& answer, bool keep);
 
+  const std::uint64_t key_;
   const std::shared_ptr<const Program> program_;
   const std::weak_ptr<detail::RuntimeCore> runtime_;
   const std::size_t max_plans_;

@@ -21,15 +21,22 @@ class Failure {
   Failure(ErrorKind kind, const std::string& message) : what_(std::make_shared<const Error>(kind, message)) {}
   static Failure cancelled() {
     Failure f;
-    f.what_ = Cancelled{};
+    f.what_ = Ended{boost::asio::error::operation_aborted};
     return f;
   }
+  static Failure timed_out() {
+    Failure f;
+    f.what_ = Ended{boost::asio::error::timed_out};
+    return f;
+  }
+  static Failure out_of_memory();
+  static Failure overloaded() { return {ErrorKind::overloaded, "the runtime's queue is full"}; }
   static Failure stopped() { return {ErrorKind::stopped, "the runtime has stopped"}; }
   /// The exception being handled. Errors are kept, others become user_code.
   static Failure current();
 
   explicit operator bool() const noexcept { return what_.index() != 0; }
-  /// null if there is none, or it is a cancellation.
+  /// null if there is none, or the wait was ended by its owner.
   std::shared_ptr<const Error> error() const noexcept {
     if (const auto* compile = std::get_if<1>(&what_)) return *compile;
     const auto* error = std::get_if<2>(&what_);
@@ -39,32 +46,38 @@ class Failure {
   [[noreturn]] void raise() const { std::rethrow_exception(exception()); }
 
  private:
-  struct Cancelled {};
-  std::variant<std::monostate, std::shared_ptr<const CompileError>, std::shared_ptr<const Error>, Cancelled> what_;
+  struct Ended {
+    boost::asio::error::basic_errors how;
+  };
+  std::variant<std::monostate, std::shared_ptr<const CompileError>, std::shared_ptr<const Error>, Ended> what_;
 };
 
 inline Failure Failure::current() {
   try {
-    throw;
-  } catch (const CompileError& e) {
-    return Failure(std::make_shared<const CompileError>(e));
-  } catch (const Error& e) {
-    return {e.kind(), e.what()};
+    try {
+      throw;
+    } catch (const CompileError& e) { return Failure(std::make_shared<const CompileError>(e)); } catch (const Error& e) {
+      return {e.kind(), e.what()};
+    } catch (const std::bad_alloc&) { return out_of_memory(); } catch (const std::exception& e) {
+      return {ErrorKind::user_code, e.what()};
+    } catch (...) { return {ErrorKind::user_code, "something that is no std::exception was thrown"}; }
   } catch (const std::bad_alloc&) {
-    return {ErrorKind::resource, "out of memory"};
-  } catch (const std::exception& e) {
-    return {ErrorKind::user_code, e.what()};
-  } catch (...) {
-    return {ErrorKind::user_code, "something that is no std::exception was thrown"};
+    return out_of_memory();  // for the failure itself
   }
+}
+
+/// Needs no memory but the first time, which Runtime's constructor sees to.
+inline Failure Failure::out_of_memory() {
+  static const auto error = std::make_shared<const Error>(ErrorKind::resource, "out of memory");
+  Failure f;
+  f.what_ = error;
+  return f;
 }
 
 inline std::exception_ptr Failure::exception() const {
   if (const auto* compile = std::get_if<1>(&what_)) return std::make_exception_ptr(CompileError(**compile));
   if (const auto* error = std::get_if<2>(&what_)) return std::make_exception_ptr(Error(**error));
-  if (std::holds_alternative<Cancelled>(what_)) {
-    return std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted));
-  }
+  if (const auto* ended = std::get_if<Ended>(&what_)) return std::make_exception_ptr(boost::system::system_error(ended->how));
   return nullptr;
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -31,11 +32,18 @@ struct Flight {
   Source source;
   std::uint64_t generation = 0;   ///< of the module that leads
   std::atomic<bool> stop{false};  ///< nobody wants it any more: looked at between steps
+  std::atomic<Priority> priority{Priority::background};  ///< of the most urgent who wants it
   struct Seat {
     std::shared_ptr<Subscriber> subscriber;
     std::uint64_t generation;
   };
   std::vector<Seat> seats;
+  std::function<void()> landed;  ///< called last, when all seated have been told
+
+  void raise(Priority to) noexcept {
+    Priority now = priority.load(std::memory_order_relaxed);
+    while (now < to && !priority.compare_exchange_weak(now, to, std::memory_order_relaxed)) {}
+  }
 };
 
 }  // namespace lazyfx::compile

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <new>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace lazyfx::hazard {
@@ -59,19 +62,34 @@ Record* record_of_this_thread() {
   return owner.record;
 }
 
-void scan() {
+// REQUIRES: Domain::mutex held.
+bool is_announced(const void* object) {
+  const Domain& d = domain();
+  return std::any_of(d.records.begin(), d.records.end(), [&](const auto& r) {
+    return std::any_of(r->slots.begin(), r->slots.end(), [&](const auto& s) { return s.load(std::memory_order_seq_cst) == object; });
+  });
+}
+
+bool announced(const void* object) {
+  const std::lock_guard lock(domain().mutex);
+  return is_announced(object);
+}
+
+/// Frees what nobody announces, one by one: it needs no memory.
+void scan() noexcept {
   Domain& d = domain();
-  std::vector<std::shared_ptr<const void>> free;  // destroyed after the lock: destructors run code of others
-  const std::lock_guard lock(d.mutex);
-  const auto announced = [&](const std::shared_ptr<const void>& object) {
-    return std::any_of(d.records.begin(), d.records.end(), [&](const auto& r) {
-      return std::any_of(r->slots.begin(), r->slots.end(), [&](const auto& s) { return s.load(std::memory_order_seq_cst) == object.get(); });
-    });
-  };
-  const auto kept = std::partition(d.retired.begin(), d.retired.end(), announced);
-  free.assign(std::make_move_iterator(kept), std::make_move_iterator(d.retired.end()));
-  d.retired.erase(kept, d.retired.end());
-  d.waiting.store(!d.retired.empty(), std::memory_order_relaxed);
+  for (;;) {
+    std::shared_ptr<const void> free;  // destroyed after the lock: destructors run code of others
+    const std::lock_guard lock(d.mutex);
+    const auto at = std::find_if(d.retired.begin(), d.retired.end(), [](const auto& object) { return !is_announced(object.get()); });
+    if (at == d.retired.end()) {
+      d.waiting.store(!d.retired.empty(), std::memory_order_relaxed);
+      return;
+    }
+    free = std::move(*at);
+    std::swap(*at, d.retired.back());
+    d.retired.pop_back();
+  }
 }
 
 }  // namespace
@@ -100,13 +118,18 @@ void Guard::reset() noexcept {
   if (domain().waiting.load(std::memory_order_relaxed)) scan();
 }
 
-void retire(std::shared_ptr<const void> object) {
+void retire(std::shared_ptr<const void> object) noexcept {
   if (!object) return;
-  {
+  try {
     const std::lock_guard lock(domain().mutex);
-    domain().retired.push_back(std::move(object));
-    domain().waiting.store(true, std::memory_order_relaxed);
+    domain().retired.push_back(object);
+    domain().waiting.store(true, std::memory_order_seq_cst);
+  } catch (const std::bad_alloc&) {
+    // No memory to remember it: wait here until nobody announces it. Who reads does so for one call at most.
+    while (announced(object.get())) std::this_thread::yield();
+    return;
   }
+  object.reset();
   scan();
 }
 

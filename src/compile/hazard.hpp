@@ -40,6 +40,6 @@ class Guard {
 };
 
 /// Frees `object` (drops this reference) as soon as no guard protects it: now, or when the last such guard is reset.
-void retire(std::shared_ptr<const void> object);
+void retire(std::shared_ptr<const void> object) noexcept;
 
 }  // namespace lazyfx::hazard

@@ -27,6 +27,8 @@ class Plan {
 
   virtual std::size_t step_count() const noexcept = 0;
   virtual std::size_t arena_bytes() const noexcept { return 0; }
+  /// Its tables and packed constants, about.
+  std::size_t bytes() const noexcept { return charge_.bytes(); }
 
  protected:
   double estimate_ns_ = 0;

@@ -126,6 +126,9 @@ std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   out.counter("flights_joined_total", s.flights_joined, "Compiles shared with one under way for equal content.");
   out.counter("cache_hits_total", s.cache_hits, "Compiles answered by a living executable of equal content.");
   out.counter("cache_misses_total", s.cache_misses, "Compiles that had to be made.");
+  out.counter("known_failures_total", s.known_failures, "Compiles refused at once: equal content had failed.");
+  out.counter("compiles_deferred_total", s.compiles_deferred, "Background compiles that found the queue full.");
+  out.counter("overloaded_total", s.overloaded, "Awaited compiles that found the queue full of awaited work.");
   out.counter("specializations_total", s.specializations, "Plans made for an input signature.");
   out.counter("runs_total", s.runs, "Calls computed on the pool.");
   out.counter("waits_total", s.waits, "Awaiters that had to wait for a compile.");
@@ -134,6 +137,9 @@ std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   out.gauge("queued_jobs", s.queued, "Jobs in the queue.");
   out.gauge("running_jobs", s.running, "Jobs on pool threads.");
   out.gauge("waiting_calls", s.waiting, "Awaiters waiting for a compile.");
+  out.gauge("pool_threads", s.threads, "Threads of the pool.");
+  out.gauge("cached_executables", s.cached, "Executables that the cache keeps.");
+  out.gauge("cached_bytes", s.cached_bytes, "Their size, weights included.");
   out.gauge("executables", s.executables, "Executables alive.");
   out.gauge("plans", s.plans, "Plans alive.");
   out.gauge("executable_bytes", s.executable_bytes, "Tables of executables and plans.");

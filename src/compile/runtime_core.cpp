@@ -1,6 +1,9 @@
 #include "compile/runtime_core.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <utility>
 
 #include "compile/watch.hpp"
 
@@ -12,43 +15,102 @@ using compile::Failure;
 using compile::Flight;
 
 namespace {
-std::size_t thread_count(const RuntimeOptions& options) {
-  return options.threads() != 0 ? options.threads() : compile::available_processors();
-}
+
 void add(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+
+compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
+  compile::SchedulerLimits limits;
+  limits.threads = options.threads() != 0 ? options.threads() : compile::available_processors();
+  limits.queued = options.max_queued();
+  limits.runs = options.max_runs() != 0 ? options.max_runs() : limits.threads;
+  limits.ageing = options.ageing();
+  limits.idle = options.idle_timeout();
+  return limits;
+}
+
+/// An Asio executor as a place to work. Its context outlives the runtime's work, as the option asks.
+std::shared_ptr<const Environment> environment_of(const RuntimeOptions& options) {
+  if (options.environment()) return options.environment();
+  auto environment = std::make_shared<Environment>();
+  if (options.executor()) {
+    const auto executor = options.executor();
+    environment->workplace.post = [executor](std::function<void()> function) { boost::asio::post(executor, std::move(function)); };
+    environment->workplace.post_at = [executor](compile::Workplace::Time when, std::function<void()> function) {
+      auto timer = std::make_shared<boost::asio::steady_timer>(executor, when);
+      timer->async_wait([timer, function = std::move(function)](boost::system::error_code error) {
+        if (!error) function();
+      });
+    };
+  }
+  return environment;
+}
+
+/// The same content would fail the same way again: no user's code had its hand in it, nor memory.
+bool is_lasting(const Failure& failure) {
+  const auto error = failure.error();
+  if (!error) return false;
+  return error->kind() == ErrorKind::invalid_graph || error->kind() == ErrorKind::unsupported ||
+         error->kind() == ErrorKind::invalid_argument;
+}
+
+class GiveWay final : public compile::BetweenSteps {
+ public:
+  GiveWay(compile::Scheduler& scheduler, const Flight& flight) : scheduler_(scheduler), flight_(flight) {}
+  void between_steps() noexcept override { scheduler_.give_way(flight_.priority.load(std::memory_order_relaxed)); }
+
+ private:
+  compile::Scheduler& scheduler_;
+  const Flight& flight_;
+};
+
 }  // namespace
 
 RuntimeCore::RuntimeCore(RuntimeOptions options)
     : options_(std::move(options)),
+      environment_(environment_of(options_)),
       observer_(options_),
-      scheduler_(std::make_shared<compile::Scheduler>(thread_count(options_), &observer_.queue_wait)) {}
+      scheduler_(std::make_shared<compile::Scheduler>(limits_of(options_), environment_->workplace, &observer_.queue_wait)),
+      cache_(options_.cache_bytes()) {
+  static_cast<void>(Failure::out_of_memory());
+}
 
 RuntimeCore::~RuntimeCore() { scheduler_->stop(); }
 
-Failure RuntimeCore::refusal() const {
+Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const {
+  if (why == compile::Scheduler::Submitted::full) return Failure::overloaded();
+  if (scheduler_->forked()) {
+    return {ErrorKind::stopped, "the process was forked: a child needs a Runtime of its own, the parent's threads are not there"};
+  }
   if (stopping()) return Failure::stopped();
   return {ErrorKind::resource, "no thread could be started to compile on"};
 }
 
 void RuntimeCore::stop() {
-  stopping_.store(true, std::memory_order_release);
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, flight] : flights_) flight->stop.store(true, std::memory_order_relaxed);
-  }
+  stop([] {});
   scheduler_->stop();
-  observer_.stop();
+  if (!scheduler_->forked()) observer_.stop();
+}
+
+void RuntimeCore::stop(std::function<void()> ended) {
+  stopping_.store(true, std::memory_order_release);
+  if (!scheduler_->forked()) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [key, flight] : flights_) flight->stop.store(true, std::memory_order_relaxed);
+    }
+    if (environment_->stop) environment_->stop();
+  }
+  scheduler_->stop(std::move(ended));
 }
 
 RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& source) const {
   std::vector<std::shared_ptr<Executable>> executables;
+  std::vector<std::shared_ptr<const compile::Cache::KnownFailure>> failures;
   std::vector<std::shared_ptr<Flight>> flights;
   {
     const std::lock_guard lock(mutex_);
-    const auto [e, e_end] = executables_.equal_range(key);
-    for (auto i = e; i != e_end; ++i) {
-      if (auto alive = i->second.lock()) executables.push_back(std::move(alive));
-    }
+    executables = cache_.find(key);
+    failures = cache_.failures(key);
     const auto [f, f_end] = flights_.equal_range(key);
     for (auto i = f; i != f_end; ++i) flights.push_back(i->second);
   }
@@ -61,47 +123,52 @@ RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& 
     match.seen.push_back(f.get());
     if (!match.flight && f->source.same_content(source)) match.flight = f;
   }
+  for (const auto& f : failures) {
+    if (!match.failure && f->source.same_content(source)) match.failure = f;
+  }
   return match;
 }
 
 RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key, const compile::Source& source,
-                                          std::shared_ptr<compile::Subscriber> subscriber, std::uint64_t generation) {
+                                          std::shared_ptr<compile::Subscriber> subscriber, std::uint64_t generation,
+                                          compile::Priority priority) {
+  compile::Cache::Released released;
+  std::vector<std::shared_ptr<Executable>> alive;
   const std::lock_guard lock(mutex_);
   Admission admission;
   const auto was_seen = [&](const void* p) { return std::find(match.seen.begin(), match.seen.end(), p) != match.seen.end(); };
-  const auto [e, e_end] = executables_.equal_range(key);
-  for (auto i = e; i != e_end;) {
-    const auto alive = i->second.lock();
-    if (!alive) {
-      i = executables_.erase(i);
-      continue;
-    }
-    if (!was_seen(alive.get())) admission.retry = true;
-    ++i;
+  if (match.executable) {
+    cache_.touch(key, match.executable, released);
+    admission.hit = match.executable;
+    add(counters_.hits);
+    return admission;
   }
+  alive = cache_.find(key);
+  for (const auto& e : alive) admission.retry = admission.retry || !was_seen(e.get());
   const auto [f, f_end] = flights_.equal_range(key);
   bool under_way = false;
   for (auto i = f; i != f_end; ++i) {
     if (!was_seen(i->second.get())) admission.retry = true;
     under_way = under_way || i->second == match.flight;
   }
-  if (match.executable) {
-    admission.retry = false;
-    admission.hit = match.executable;
-    add(counters_.hits);
-    return admission;
-  }
   if (admission.retry) return admission;
   if (under_way && !match.flight->stop.load(std::memory_order_relaxed)) {
     match.flight->seats.push_back({std::move(subscriber), generation});
+    match.flight->raise(priority);
     admission.joined = match.flight;
     add(counters_.joined);
+    return admission;
+  }
+  if (match.failure) {
+    admission.failure = match.failure->failure;
+    add(counters_.known_failures);
     return admission;
   }
   auto flight = std::make_shared<Flight>();
   flight->key = key;
   flight->source = source;
   flight->generation = generation;
+  flight->raise(priority);
   flight->seats.push_back({std::move(subscriber), generation});
   flight->stop.store(stopping(), std::memory_order_relaxed);
   flights_.emplace(key, flight);
@@ -110,9 +177,23 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
 }
 
 void RuntimeCore::fly(const std::shared_ptr<Flight>& flight, std::span<const compile::Signature> ahead) {
-  const CompileOutcome outcome = compile(*flight, ahead);
+  if (!environment_->compile) return land(flight, compile(*flight, ahead));
+  environment_->compile(
+      std::make_shared<CompileTask>(shared_from_this(), flight, std::vector(ahead.begin(), ahead.end()), scheduler_->keep_running()));
+}
+
+void CompileTask::compile() { core_->land(flight_, core_->compile(*flight_, ahead_)); }
+
+void CompileTask::fail(const Failure& failure) {
+  add(core_->counters().started);
+  add(core_->counters().failed);
+  core_->land(flight_, {nullptr, failure});
+}
+
+void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutcome& outcome) {
   std::vector<Flight::Seat> seats;
   {
+    compile::Cache::Released released;
     const std::lock_guard lock(mutex_);
     const auto [f, f_end] = flights_.equal_range(flight->key);
     for (auto i = f; i != f_end; ++i) {
@@ -121,26 +202,45 @@ void RuntimeCore::fly(const std::shared_ptr<Flight>& flight, std::span<const com
         break;
       }
     }
-    if (outcome.executable) {
-      if (executables_.size() >= sweep_at_) {
-        std::erase_if(executables_, [](const auto& entry) { return entry.second.expired(); });
-        sweep_at_ = 2 * executables_.size() + 64;
-      }
-      executables_.emplace(flight->key, outcome.executable);
-    }
+    if (outcome.executable)
+      cache_.insert(flight->key, outcome.executable, released);
+    else if (is_lasting(outcome.failure))
+      cache_.insert_failure(flight->key, flight->source, outcome.failure, released);
     seats.swap(flight->seats);
   }
   for (const auto& seat : seats) seat.subscriber->on_compiled(seat.generation, outcome);
+  if (const auto landed = std::exchange(flight->landed, nullptr)) landed();
+}
+
+void RuntimeCore::forget_failure(std::uint64_t key, const compile::Source& source) {
+  const auto found = match(key, source).failure;
+  if (!found) return;
+  compile::Cache::Released released;
+  const std::lock_guard lock(mutex_);
+  cache_.forget_failure(key, found.get(), released);
+}
+
+void RuntimeCore::grown(const std::shared_ptr<Executable>& executable) {
+  compile::Cache::Released released;
+  const std::lock_guard lock(mutex_);
+  cache_.touch(executable->key(), executable, released);
+}
+
+void RuntimeCore::trim(std::size_t bytes) {
+  compile::Cache::Released released;
+  const std::lock_guard lock(mutex_);
+  cache_.trim(bytes, released);
 }
 
 CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Signature> ahead) {
   add(counters_.started);
-  const compile::StopToken stop(&flight.stop);
+  GiveWay give_way(*scheduler_, flight);
+  const compile::StopToken stop(&flight.stop, &give_way);
   compile::Watch watch(observer_, compile::Watch::Of::compile, flight.source.class_name, flight.generation);
   CompileOutcome outcome;
   try {
     auto program = compile::bind_program(flight.source, options_.operators(), stop);
-    auto executable = std::make_shared<Executable>(program, weak_from_this(), options_.max_signatures());
+    auto executable = std::make_shared<Executable>(flight.key, program, weak_from_this(), options_.max_signatures());
     compile::Signature fixed;
     if (compile::fixed_signature(*program, fixed)) {
       executable->make_ahead(fixed, stop);
@@ -158,9 +258,7 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
     outcome.executable = std::move(executable);
     add(counters_.finished);
     watch.finished();
-  } catch (const compile::Stopped&) {
-    add(counters_.cancelled);
-  } catch (...) {
+  } catch (const compile::Stopped&) { add(counters_.cancelled); } catch (...) {
     outcome.failure = Failure::current();
     add(counters_.failed);
     watch.failed(outcome.failure);
@@ -187,5 +285,6 @@ Runtime::~Runtime() { stop(); }
 const RuntimeOptions& Runtime::options() const noexcept { return core_->options(); }
 const OperatorRegistry& Runtime::operators() const noexcept { return core_->options().operators(); }
 void Runtime::stop() { core_->stop(); }
+void Runtime::trim(std::size_t cache_bytes) { core_->trim(cache_bytes); }
 
 }  // namespace lazyfx

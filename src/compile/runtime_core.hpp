@@ -7,6 +7,8 @@
 #include <span>
 #include <unordered_map>
 
+#include "compile/cache.hpp"
+#include "compile/environment.hpp"
 #include "compile/flight.hpp"
 #include "compile/observer.hpp"
 #include "compile/scheduler.hpp"
@@ -26,8 +28,10 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   compile::StopToken stop_token() const noexcept { return compile::StopToken(&stopping_); }
   bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// Why the scheduler took no job.
-  compile::Failure refusal() const;
+  compile::Failure refusal(compile::Scheduler::Submitted why) const;
   void stop();
+  /// Without waiting: `ended` is called when nothing of the runtime runs any more, on the thread that ran last, or inside of this.
+  void stop(std::function<void()> ended);
 
   /// Finds who already has, or makes, equal content. Compares contents, so it takes no lock of its caller's.
   class Match;
@@ -35,19 +39,26 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   /// Where a module's compile goes. Exactly one is set.
   struct Admission {
     std::shared_ptr<compile::Executable> hit;    ///< equal content is alive: done
+    compile::Failure failure;                    ///< equal content is known not to compile
     std::shared_ptr<compile::Flight> joined;     ///< equal content is being compiled: on_compiled will come
     std::shared_ptr<compile::Flight> lead;       ///< nobody has it: compile it here
     bool retry = false;                          ///< others came in between: match again
   };
   Admission admit(const Match& match, std::uint64_t key, const compile::Source& source, std::shared_ptr<compile::Subscriber> subscriber,
-                  std::uint64_t generation);
-  /// Compiles a flight on this thread and tells everyone seated. `ahead`: signatures to make plans for at once.
+                  std::uint64_t generation, compile::Priority priority);
+  /// Compiles a flight on this thread, or has it compiled, and then tells everyone seated. `ahead`: signatures to make plans for at once.
   void fly(const std::shared_ptr<compile::Flight>& flight, std::span<const compile::Signature> ahead);
   /// The subscriber no longer wants it; a flight with no seat left stops at its next step.
   void leave(compile::Flight& flight, const compile::Subscriber* subscriber);
+  /// Content that is known not to compile may be tried again.
+  void forget_failure(std::uint64_t key, const compile::Source& source);
+  /// It has one more plan.
+  void grown(const std::shared_ptr<compile::Executable>& executable);
+  void trim(std::size_t bytes);
 
   struct Counters {
     std::atomic<std::uint64_t> marks{0}, started{0}, finished{0}, cancelled{0}, failed{0}, joined{0}, hits{0}, specializations{0}, runs{0};
+    std::atomic<std::uint64_t> known_failures{0}, deferred{0}, overloaded{0};
     std::atomic<std::size_t> waiting{0};
   };
   Counters& counters() noexcept { return counters_; }
@@ -56,9 +67,12 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   RuntimeStats stats() const;
 
  private:
+  friend class CompileTask;
+  void land(const std::shared_ptr<compile::Flight>& flight, const compile::CompileOutcome& outcome);
   compile::CompileOutcome compile(compile::Flight& flight, std::span<const compile::Signature> ahead);
 
   const RuntimeOptions options_;
+  const std::shared_ptr<const Environment> environment_;
   compile::Observer observer_;
   const std::shared_ptr<compile::Scheduler> scheduler_;
   std::atomic<bool> stopping_{false};
@@ -66,8 +80,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::unordered_multimap<std::uint64_t, std::shared_ptr<compile::Flight>> flights_;
-  std::unordered_multimap<std::uint64_t, std::weak_ptr<compile::Executable>> executables_;
-  std::size_t sweep_at_ = 64;  ///< entries at which dead ones are looked for, so that sweeping stays linear
+  compile::Cache cache_;
 };
 
 /// What match() saw under a key: the one of equal content, if any, and who else was compared.
@@ -76,6 +89,7 @@ class RuntimeCore::Match {
   friend class RuntimeCore;
   std::shared_ptr<compile::Executable> executable;
   std::shared_ptr<compile::Flight> flight;
+  std::shared_ptr<const compile::Cache::KnownFailure> failure;
   std::vector<const void*> seen;
 };
 

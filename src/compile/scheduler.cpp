@@ -1,13 +1,10 @@
 #include "compile/scheduler.hpp"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <string>
+#include <utility>
 
 namespace lazyfx::compile {
 namespace {
@@ -19,88 +16,213 @@ thread_local const Scheduler* current_pool = nullptr;
 
 }  // namespace
 
-bool Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority) {
-  const std::lock_guard lock(mutex_);
-  if (stopped_) return false;
-  if (idle_ <= queue_.size() && threads_.size() < max_threads_ && !start_thread() && threads_.empty()) return false;
-  job->priority_ = priority;
-  job->sequence_ = next_sequence_++;
-  job->queued_at_ = std::chrono::steady_clock::now();
-  job->queued_ = true;
-  queue_.insert(job);
-  wake_.notify_one();
-  return true;
+// ---- The queue ---------------------------------------------------------------------------------------------------------------------------
+
+Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority) {
+  if (forked()) return Submitted::refused;
+  std::shared_ptr<Job> displaced;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return Submitted::refused;
+    Queue& queue = queue_of(*job);
+    if (queue.size >= limits_.queued) {
+      if (priority >= Priority::awaited) displaced = displaceable(queue);
+      if (!displaced) return Submitted::full;
+    }
+    if (!provide_worker()) {
+      if (displaced) insert(displaced);
+      return Submitted::refused;
+    }
+    job->priority_ = priority;
+    job->sequence_ = next_sequence_++;
+    job->since_ = now();
+    insert(job);
+    wake_.notify_one();
+  }
+  if (displaced) displaced->drop(Job::Dropped::displaced);
+  return Submitted::queued;
 }
 
 void Scheduler::promote(Job& job, Priority priority) {
+  if (forked()) return;
   const std::lock_guard lock(mutex_);
-  if (!job.queued_ || job.priority_ >= priority) return;
-  // Found by its old place; an aliasing pointer serves as the key.
-  const auto at = queue_.find(std::shared_ptr<Job>(std::shared_ptr<Job>(), &job));
-  auto node = queue_.extract(at);
-  node.value()->priority_ = priority;
-  queue_.insert(std::move(node));
+  if (!job.place_.is_linked() || job.priority_ >= priority) return;
+  const auto moved = extract(job);
+  moved->priority_ = priority;
+  insert(moved);
 }
 
 bool Scheduler::withdraw(Job& job) {
+  if (forked()) return false;
   std::shared_ptr<Job> taken;
   const std::lock_guard lock(mutex_);
-  if (!job.queued_) return false;
-  const auto at = queue_.find(std::shared_ptr<Job>(std::shared_ptr<Job>(), &job));
-  taken = *at;
-  queue_.erase(at);
-  job.queued_ = false;
+  if (!job.place_.is_linked()) return false;
+  taken = extract(job);
   return true;
 }
 
-void Scheduler::stop() {
-  std::vector<std::shared_ptr<Job>> dropped;
-  std::vector<pthread_t> threads;
+void Scheduler::insert(std::shared_ptr<Job> job) noexcept {
+  Queue& queue = queue_of(*job);
+  queue.classes[static_cast<std::size_t>(job->priority_)].insert(*job);
+  ++queue.size;
+  Job& queued = *job;
+  queued.self_ = std::move(job);
+  update_urgency();
+}
+
+std::shared_ptr<Job> Scheduler::extract(Job& job) {
+  Queue& queue = queue_of(job);
+  Class& jobs = queue.classes[static_cast<std::size_t>(job.priority_)];
+  jobs.erase(jobs.iterator_to(job));
+  --queue.size;
+  update_urgency();
+  return std::move(job.self_);
+}
+
+/// The newest job of the least urgent class that nobody awaits, out of the queue.
+std::shared_ptr<Job> Scheduler::displaceable(Queue& queue) {
+  for (std::size_t p = 0; p < static_cast<std::size_t>(Priority::awaited); ++p) {
+    if (!queue.classes[p].empty()) return extract(*queue.classes[p].rbegin());
+  }
+  return nullptr;
+}
+
+void Scheduler::update_urgency() noexcept {
+  int urgency = -1;
+  for (const Queue& queue : queues_) {
+    if (&queue == &queues_[static_cast<std::size_t>(Lane::run)] && runs_ >= limits_.runs) continue;
+    for (std::size_t p = priorities; p-- > 0;) {
+      if (!queue.classes[p].empty()) {
+        urgency = std::max(urgency, static_cast<int>(p));
+        break;
+      }
+    }
+  }
+  // A free thread will take it: nobody needs to give way.
+  if (idle_ > 0 || threads_.size() + passes_ < limits_.threads) urgency = -1;
+  waiting_urgency_.store(urgency, std::memory_order_relaxed);
+}
+
+/// The front of the class that counts most now. Age lifts a job up to what is awaited, never above it.
+Scheduler::Best Scheduler::best(Time now) {
+  Best found;
+  std::uint64_t sequence = 0;
+  for (Queue& queue : queues_) {
+    if (&queue == &queues_[static_cast<std::size_t>(Lane::run)] && runs_ >= limits_.runs) continue;
+    for (std::size_t p = 0; p < priorities; ++p) {
+      if (queue.classes[p].empty()) continue;
+      const Job& front = *queue.classes[p].begin();
+      int urgency = static_cast<int>(p);
+      const int ceiling = static_cast<int>(Priority::awaited);
+      if (urgency < ceiling && limits_.ageing.count() > 0) {
+        const auto lift = (now - front.since_) / limits_.ageing;
+        urgency = static_cast<int>(std::min<std::int64_t>(ceiling, urgency + lift));
+      }
+      if (urgency > found.urgency || (urgency == found.urgency && front.sequence_ < sequence)) {
+        found = {&queue.classes[p], urgency};
+        sequence = front.sequence_;
+      }
+    }
+  }
+  return found;
+}
+
+std::shared_ptr<Job> Scheduler::take(const Best& best) noexcept {
+  if (best.from == nullptr) return nullptr;
+  if (queue_wait_ != nullptr) queue_wait_->add(now() - best.from->begin()->since_);
+  const auto job = extract(*best.from->begin());
+  job->priority_ = std::max(job->priority_, static_cast<Priority>(best.urgency));
+  return job;
+}
+
+// ---- Workers -----------------------------------------------------------------------------------------------------------------------------
+
+/// True if somebody will look at the queue.
+bool Scheduler::provide_worker() {
+  if (workplace_.post) {
+    if (passes_ + active() < limits_.threads) {
+      ++passes_;
+      workplace_.post([self = shared_from_this()] { self->pass(); });
+    }
+    return true;
+  }
+  const std::size_t waiting = queues_[0].size + queues_[1].size;
+  if (idle_ <= waiting && threads_.size() < limits_.threads) start_thread();
+  return !threads_.empty();
+}
+
+void Scheduler::run_one(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Job>& job) {
+  const bool is_run = job->lane() == Lane::run;
+  ++running_;
+  runs_ += is_run;
+  update_urgency();
+  lock.unlock();
+  job->run();
+  lock.lock();
+  --running_;
+  if (is_run && runs_-- == limits_.runs && queues_[static_cast<std::size_t>(Lane::run)].size > 0) wake_.notify_one();
+  update_urgency();
+}
+
+void Scheduler::give_way_now(Priority priority) noexcept {
+  const Helping helping(*this);
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (stopped_ || idle_ > 0) return;
+    const Best next = best(now());
+    if (next.urgency <= static_cast<int>(priority)) return;
+    auto job = take(next);
+    ++suspended_;
+    run_one(lock, job);
+    --suspended_;
+    lock.unlock();
+    job.reset();
+    lock.lock();
+  }
+}
+
+/// One job on a foreign executor; more are asked for one by one, so that its other work has its turns.
+void Scheduler::pass() {
+  const Helping helping(*this);
+  std::shared_ptr<Job> job;
+  std::vector<std::function<void()>> ended;
+  {
+    std::unique_lock lock(mutex_);
+    job = take(best(now()));
+    --passes_;
+    if (job) {
+      run_one(lock, job);
+      if (queues_[0].size + queues_[1].size > 0) provide_worker();
+    }
+    ended = ended_listeners();
+  }
+  for (const auto& listener : ended) listener();
+}
+
+std::shared_ptr<void> Scheduler::keep_running() {
   {
     const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    for (const auto& job : queue_) job->queued_ = false;
-    dropped.assign(queue_.begin(), queue_.end());
-    queue_.clear();
-    threads.swap(threads_);
-    wake_.notify_all();
+    ++running_;
   }
-  for (const auto& job : dropped) job->drop();
-  for (const pthread_t thread : threads) {
-    if (pthread_equal(thread, pthread_self()) != 0) pthread_detach(thread);
-    else pthread_join(thread, nullptr);
-  }
-}
-
-bool Scheduler::stopped() const {
-  const std::lock_guard lock(mutex_);
-  return stopped_;
-}
-
-bool Scheduler::on_pool_thread() const noexcept { return current_pool == this; }
-
-Scheduler::Helping::Helping(const Scheduler& scheduler) noexcept : previous_(current_pool) { current_pool = &scheduler; }
-Scheduler::Helping::~Helping() { current_pool = previous_; }
-
-std::size_t Scheduler::queued() const {
-  const std::lock_guard lock(mutex_);
-  return queue_.size();
-}
-
-std::size_t Scheduler::running() const {
-  const std::lock_guard lock(mutex_);
-  return running_;
-}
-
-std::chrono::nanoseconds Scheduler::oldest_job() const {
-  const auto now = std::chrono::steady_clock::now();
-  const std::lock_guard lock(mutex_);
-  auto oldest = now;
-  for (const auto& job : queue_) oldest = std::min(oldest, job->queued_at_);
-  return now - oldest;
+  const auto release = [self = shared_from_this()](void*) {
+    std::vector<std::function<void()>> ended;
+    {
+      const std::lock_guard lock(self->mutex_);
+      --self->running_;
+      if (self->queues_[0].size + self->queues_[1].size > 0) {
+        self->provide_worker();
+        self->wake_.notify_one();
+      }
+      ended = self->ended_listeners();
+    }
+    for (const auto& listener : ended) listener();
+  };
+  return {this, release};
 }
 
 bool Scheduler::start_thread() {
+  for (const pthread_t thread : retired_) pthread_join(thread, nullptr);
+  retired_.clear();
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, stack_bytes);
@@ -124,38 +246,162 @@ void* Scheduler::enter(void* self) {
 }
 
 void Scheduler::work() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    ++idle_;
-    wake_.wait(lock, [&] { return stopped_ || !queue_.empty(); });
-    --idle_;
-    if (queue_.empty()) return;
-    std::shared_ptr<Job> job = *queue_.begin();
-    queue_.erase(queue_.begin());
-    job->queued_ = false;
-    ++running_;
-    if (queue_wait_ != nullptr) queue_wait_->add(std::chrono::steady_clock::now() - job->queued_at_);
+  std::vector<std::function<void()>> ended;
+  {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      run_due_timers(lock);
+      const Best next = active() < limits_.threads ? best(now()) : Best();
+      if (next.from != nullptr) {
+        auto job = take(next);
+        run_one(lock, job);
+        lock.unlock();
+        job.reset();
+        lock.lock();
+        continue;
+      }
+      if (stopped_) break;
+      ++idle_;
+      update_urgency();
+      const Time patience = now() + limits_.idle;
+      const bool timed = !timers_.empty() && timers_.begin()->first < patience;
+      const auto woken = wake_.wait_until(lock, timed ? timers_.begin()->first : patience);
+      --idle_;
+      update_urgency();
+      // The last thread stays while a timer waits for it.
+      if (woken == std::cv_status::timeout && !timed && timers_.empty() && queues_[0].size + queues_[1].size == 0) break;
+    }
+    const auto me = std::find_if(threads_.begin(), threads_.end(), [](pthread_t t) { return pthread_equal(t, pthread_self()) != 0; });
+    if (me != threads_.end()) {
+      retired_.push_back(*me);
+      threads_.erase(me);
+    }
+    update_urgency();
+    ended = ended_listeners();
+  }
+  for (const auto& listener : ended) listener();
+}
+
+// ---- Timers ------------------------------------------------------------------------------------------------------------------------------
+
+void Scheduler::call_at(Time when, std::function<void()> function) {
+  if (forked()) return;
+  const std::lock_guard lock(mutex_);
+  if (stopped_) return;
+  if (workplace_.post_at) {
+    workplace_.post_at(when, [self = weak_from_this(), function = std::move(function)] {
+      const auto alive = self.lock();
+      if (alive && !alive->stopped()) function();
+    });
+    return;
+  }
+  timers_.emplace(when, std::move(function));
+  if (threads_.empty()) start_thread();
+  wake_.notify_one();
+}
+
+void Scheduler::run_due_timers(std::unique_lock<std::mutex>& lock) {
+  while (!stopped_ && !timers_.empty() && timers_.begin()->first <= now()) {
+    const auto function = std::move(timers_.extract(timers_.begin()).mapped());
     lock.unlock();
-    job->run();
-    job.reset();
+    function();
     lock.lock();
-    --running_;
   }
 }
 
-std::size_t available_processors() {
-  std::size_t count = 1;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) count = static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
-  std::ifstream quota_file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (quota_file >> quota >> period && quota != "max" && period > 0) {
-    const double share = std::strtod(quota.c_str(), nullptr) / period;
-    if (share > 0) count = std::min(count, static_cast<std::size_t>(share < 1 ? 1 : share));
+// ---- The end -----------------------------------------------------------------------------------------------------------------------------
+
+/// What is to be told now that nothing runs any more; empty before.
+std::vector<std::function<void()>> Scheduler::ended_listeners() {
+  if (!stopped_ || running_ > 0 || !threads_.empty()) return {};
+  ended_.notify_all();
+  return std::exchange(on_ended_, {});
+}
+
+void Scheduler::stop(std::function<void()> ended) {
+  if (forked()) {
+    ended();
+    return;
   }
-  return count;
+  std::vector<std::shared_ptr<Job>> dropped;
+  std::multimap<Time, std::function<void()>> timers;
+  std::vector<std::function<void()>> listeners;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    for (Queue& queue : queues_) {
+      for (Class& jobs : queue.classes) {
+        while (!jobs.empty()) dropped.push_back(extract(*jobs.begin()));
+      }
+    }
+    timers.swap(timers_);
+    wake_.notify_all();
+    on_ended_.push_back(std::move(ended));
+    listeners = ended_listeners();
+  }
+  for (const auto& job : dropped) job->drop(Job::Dropped::stopped);
+  for (const auto& listener : listeners) listener();
+}
+
+void Scheduler::stop() {
+  stop([] {});
+  if (forked() || on_pool_thread()) return;
+  std::vector<pthread_t> retired;
+  {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [&] { return running_ == 0 && threads_.empty(); });
+    retired.swap(retired_);
+  }
+  for (const pthread_t thread : retired) pthread_join(thread, nullptr);
+}
+
+Scheduler::~Scheduler() {
+  for (const pthread_t thread : retired_) {
+    // The last owner may be one of the threads, on its way out.
+    if (pthread_equal(thread, pthread_self()) != 0)
+      pthread_detach(thread);
+    else
+      pthread_join(thread, nullptr);
+  }
+}
+
+bool Scheduler::stopped() const {
+  const std::lock_guard lock(mutex_);
+  return stopped_;
+}
+
+// ---- What can be seen --------------------------------------------------------------------------------------------------------------------
+
+bool Scheduler::on_pool_thread() const noexcept { return current_pool == this; }
+
+Scheduler::Helping::Helping(const Scheduler& scheduler) noexcept : previous_(current_pool) { current_pool = &scheduler; }
+Scheduler::Helping::~Helping() { current_pool = previous_; }
+
+std::size_t Scheduler::queued() const {
+  const std::lock_guard lock(mutex_);
+  return queues_[0].size + queues_[1].size;
+}
+
+std::size_t Scheduler::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_;
+}
+
+std::size_t Scheduler::threads() const {
+  const std::lock_guard lock(mutex_);
+  return threads_.size();
+}
+
+std::chrono::nanoseconds Scheduler::oldest_job() const {
+  const std::lock_guard lock(mutex_);
+  const Time t = now();
+  std::chrono::nanoseconds age{0};
+  for (const Queue& queue : queues_) {
+    for (const Class& jobs : queue.classes) {
+      if (!jobs.empty()) age = std::max<std::chrono::nanoseconds>(age, t - jobs.begin()->since_);
+    }
+  }
+  return age;
 }
 
 }  // namespace lazyfx::compile

@@ -1,14 +1,19 @@
 #pragma once
 
 #include <pthread.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <boost/intrusive/set.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <vector>
 
 #include "compile/histogram.hpp"
@@ -17,49 +22,101 @@ namespace lazyfx::compile {
 
 /// Who goes first when threads are few. What somebody waits for overtakes what nobody does.
 enum class Priority : std::uint8_t { background, prefetch, awaited, blocking };
+constexpr std::size_t priorities = 4;
+
+/// Compiles and runs share the threads; runs have a bound of their own.
+enum class Lane : std::uint8_t { compile, run };
 
 class Scheduler;
 
 /// One piece of work for the pool. Exactly one of run() and drop() is called, once, unless withdraw() took it back.
 class Job {
  public:
+  enum class Dropped : std::uint8_t { stopped, displaced };
+
   virtual ~Job() = default;
   virtual void run() noexcept = 0;
-  /// The scheduler stopped before the job began.
-  virtual void drop() noexcept = 0;
+  /// The job will not run: the scheduler stopped, or something awaited took its place in a full queue.
+  virtual void drop(Dropped why) noexcept = 0;
+  virtual Lane lane() const noexcept { return Lane::compile; }
+
+ protected:
+  /// While it runs: what it was taken as, promotions and age included.
+  Priority priority() const noexcept { return priority_; }
 
  private:
   friend class Scheduler;
-  bool queued_ = false;  // guarded by the scheduler's mutex, as all below
+  boost::intrusive::set_member_hook<> place_;  // guarded by the scheduler's mutex, as all below
+  std::shared_ptr<Job> self_;                  // while queued
   Priority priority_ = Priority::background;
   std::uint64_t sequence_ = 0;
-  std::chrono::steady_clock::time_point queued_at_;
+  std::chrono::steady_clock::time_point since_;
 };
 
-/// The pool: threads with a stated stack size and a lower priority than the caller's, started when first needed, taking the best job of one
-/// queue. Every function may be called from any thread; none calls a job's code but the pool's threads and stop().
-/// Its threads hold it, so whoever made it must stop() it.
+/// Where a scheduler's work is done when not on threads of its own. `post` runs a function soon, never inside of the call; `post_at` at a time
+/// of `now`'s clock. All three may be called from any thread.
+struct Workplace {
+  using Time = std::chrono::steady_clock::time_point;
+  std::function<void(std::function<void()>)> post;
+  std::function<void(Time, std::function<void()>)> post_at;
+  std::function<Time()> now;
+};
+
+struct SchedulerLimits {
+  std::size_t threads = 1;
+  std::size_t queued = 65536;  ///< jobs of one lane that may wait
+  std::size_t runs = 1;  ///< runs at once
+  std::chrono::nanoseconds ageing = std::chrono::seconds(1);  ///< waiting so long makes a job one class more urgent
+  std::chrono::nanoseconds idle = std::chrono::seconds(10);  ///< a thread without work for so long ends
+};
+
+/// The pool: threads with a stated stack size and a lower priority than the caller's, started when first needed and ended when idle, taking the
+/// best job of one queue. Every function may be called from any thread; none calls a job's code but the pool's threads, stop(), and
+/// submit() when it displaces. Its threads hold it, so whoever made it must stop() it. In a forked child it refuses all work.
 class Scheduler : public std::enable_shared_from_this<Scheduler> {
  public:
+  using Time = Workplace::Time;
+
   /// `queue_wait`: told how long each job was queued that a thread of the pool takes; lives until stop() has returned.
-  explicit Scheduler(std::size_t threads, HistogramCounter* queue_wait = nullptr) : max_threads_(threads), queue_wait_(queue_wait) {}
+  explicit Scheduler(SchedulerLimits limits, Workplace workplace = {}, HistogramCounter* queue_wait = nullptr)
+      : limits_(limits), workplace_(std::move(workplace)), queue_wait_(queue_wait) {}
+  ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// False, and the job is not kept, once stopped or if not even one thread can be had.
-  bool submit(const std::shared_ptr<Job>& job, Priority priority);
+  /// full: the lane's bound is reached, and nothing that nobody awaits could make room. refused: stopped, forked, or no thread can be had.
+  /// The job is kept only when queued.
+  enum class Submitted : std::uint8_t { queued, full, refused };
+  Submitted submit(const std::shared_ptr<Job>& job, Priority priority);
+  /// Calls `function` on the pool at `when`, at the earliest; never after stop(). It must be short.
+  void call_at(Time when, std::function<void()> function);
+  Time now() const { return workplace_.now ? workplace_.now() : std::chrono::steady_clock::now(); }
+
   /// Moves a queued job up; does nothing to one that runs, or is as urgent already. O(log n).
   void promote(Job& job, Priority priority);
   /// Takes a queued job back: true if it had not begun, and the caller decides what becomes of it.
   bool withdraw(Job& job);
+  /// Called between the steps of a job of `priority` that holds no lock: runs, here and now, what is more urgent and has no thread.
+  void give_way(Priority priority) noexcept {
+    if (waiting_urgency_.load(std::memory_order_relaxed) > static_cast<int>(priority)) give_way_now(priority);
+  }
 
-  /// Drops what is queued and returns when the running jobs have ended. Idempotent; from a pool thread it does not wait for itself.
+  /// The running job goes on after run() has returned, until what this returns is destroyed: it still counts as running.
+  std::shared_ptr<void> keep_running();
+
+  /// Drops what is queued and returns when the running jobs have ended. Idempotent, and every caller waits; from a pool thread it does not
+  /// wait for itself.
   void stop();
+  /// As stop() without waiting: `ended` is called when the last job has ended, on its thread, or inside of this if none runs.
+  void stop(std::function<void()> ended);
   bool stopped() const;
   /// True on the pool's own threads, and on one that helps. Such a thread must not wait for what another may be doing.
   bool on_pool_thread() const noexcept;
+  /// True in a child of the process that made this: its threads are not there.
+  bool forked() const noexcept { return getpid() != process_; }
   std::size_t queued() const;
   std::size_t running() const;
+  std::size_t threads() const;
   /// How long the job that is queued longest has waited; 0 if none is.
   std::chrono::nanoseconds oldest_job() const;
 
@@ -76,26 +133,58 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   };
 
  private:
-  struct Order {
-    bool operator()(const std::shared_ptr<Job>& a, const std::shared_ptr<Job>& b) const noexcept {
-      if (a->priority_ != b->priority_) return a->priority_ > b->priority_;
-      return a->sequence_ < b->sequence_;
-    }
+  struct Earlier {
+    bool operator()(const Job& a, const Job& b) const noexcept { return a.sequence_ < b.sequence_; }
   };
+  using Class = boost::intrusive::set<Job, boost::intrusive::member_hook<Job, boost::intrusive::set_member_hook<>, &Job::place_>,
+                                      boost::intrusive::compare<Earlier>>;
+  struct Queue {
+    std::array<Class, priorities> classes;
+    std::size_t size = 0;
+  };
+  struct Best {
+    Class* from = nullptr;
+    int urgency = -1;
+  };
+
   static void* enter(void* self);
   void work();
-  bool start_thread();
+  void pass();
+  void run_one(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Job>& job);
+  void give_way_now(Priority priority) noexcept;
 
-  const std::size_t max_threads_;
+  // REQUIRES: mutex_ held.
+  Queue& queue_of(const Job& job) noexcept { return queues_[static_cast<std::size_t>(job.lane())]; }
+  Best best(Time now);
+  std::shared_ptr<Job> take(const Best& best) noexcept;
+  void insert(std::shared_ptr<Job> job) noexcept;
+  std::shared_ptr<Job> extract(Job& job);
+  std::shared_ptr<Job> displaceable(Queue& queue);
+  void update_urgency() noexcept;
+  std::size_t active() const noexcept { return running_ - suspended_; }
+  bool provide_worker();
+  bool start_thread();
+  void run_due_timers(std::unique_lock<std::mutex>& lock);
+  std::vector<std::function<void()>> ended_listeners();
+
+  const SchedulerLimits limits_;
+  const Workplace workplace_;
   HistogramCounter* const queue_wait_;
+  const pid_t process_ = getpid();
+  std::atomic<int> waiting_urgency_{-1};  ///< of the most urgent job that waits
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
-  std::condition_variable wake_;
-  std::set<std::shared_ptr<Job>, Order> queue_;
-  std::vector<pthread_t> threads_;
-  std::size_t idle_ = 0, running_ = 0;
+  std::condition_variable wake_, ended_;
+  std::array<Queue, 2> queues_;
+  std::multimap<Time, std::function<void()>> timers_;
+  std::vector<pthread_t> threads_;  ///< alive
+  std::vector<pthread_t> retired_;  ///< ended or about to, to be joined
+  std::size_t idle_ = 0, running_ = 0, runs_ = 0;
+  std::size_t suspended_ = 0;  ///< of the running: gave way to another
+  std::size_t passes_ = 0;  ///< asked of the workplace and not begun
   std::uint64_t next_sequence_ = 0;
   bool stopped_ = false;
+  std::vector<std::function<void()>> on_ended_;
 };
 
 /// Processors that this process may use: its affinity, bounded by the cgroup's CPU quota; at least one.

@@ -11,6 +11,15 @@ RuntimeStats RuntimeCore::stats() const {
   s.compiles_failed = counters_.failed.load();
   s.flights_joined = counters_.joined.load();
   s.cache_hits = counters_.hits.load();
+  s.known_failures = counters_.known_failures.load();
+  s.compiles_deferred = counters_.deferred.load();
+  s.overloaded = counters_.overloaded.load();
+  s.threads = scheduler_->threads();
+  {
+    const std::lock_guard lock(mutex_);
+    s.cached = cache_.kept();
+    s.cached_bytes = cache_.bytes();
+  }
   s.cache_misses = s.compiles_started;  // every other admission found or joined one
   s.specializations = counters_.specializations.load();
   s.runs = counters_.runs.load();

@@ -13,7 +13,8 @@ thread_local bool skip_lazy = false;
 // Going on would leave one thread with a guard that never ends and give another a state it never had.
 void check_thread(std::thread::id made_on, const char* guard) {
   if (made_on == std::this_thread::get_id()) return;
-  std::fprintf(stderr, "lazyfx: a %s was destroyed on another thread than the one that made it; do not hold one across a suspension\n", guard);
+  std::fprintf(stderr, "lazyfx: a %s was destroyed on another thread than the one that made it; do not hold one across a suspension\n",
+               guard);
   std::fflush(stderr);
   std::abort();
 }

@@ -29,7 +29,7 @@ GraphModule::GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> grap
 GraphModule::GraphModule(Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options)
     : GraphModule(Unmarked{}, runtime, std::move(graph), root, std::move(options)) {
   core_->keep_last_good();
-  mark(false, false);
+  mark(std::nullopt, false);
   core_->wait_for(core_->generation());
 }
 
@@ -58,7 +58,7 @@ void GraphModule::set_graph(std::shared_ptr<Graph> graph) {
   recompile();
 }
 
-void GraphModule::mark(bool schedule, bool count) {
+void GraphModule::mark(std::optional<std::chrono::nanoseconds> schedule_in, bool count) {
   const std::uint64_t edits = edit_count();
   const bool attributes_changed = edits != frozen_->edits || !frozen_->tensors;
   if (attributes_changed) {
@@ -84,24 +84,25 @@ void GraphModule::mark(bool schedule, bool count) {
   source.tensors = frozen_->tensors;
   source.modules = frozen_->modules;
   source.class_name = options_.class_name();
-  core_->mark(std::move(source), schedule, count);
+  core_->mark(std::move(source), schedule_in, count);
 }
 
 void GraphModule::recompile() {
-  mark(false, true);
+  mark(std::nullopt, true);
   core_->wait_for(core_->generation());
 }
 
 Value GraphModule::call(std::span<const Value> inputs) { return core_->call(inputs); }
+Value GraphModule::call(std::span<const Value> inputs, const ForwardOptions& options) { return core_->call(inputs, options); }
 
-void GraphModule::start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, ForwardOptions options,
+void GraphModule::start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
                                 const boost::asio::any_io_executor& executor, detail::ForwardHandler handler) {
   detail::start_forward(core, std::move(inputs), options, executor, std::move(handler));
 }
 
-void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, const boost::asio::any_io_executor& executor,
+void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, const boost::asio::any_io_executor& executor,
                               detail::ReadyHandler handler) {
-  detail::start_ready(core, executor, std::move(handler));
+  detail::start_ready(core, tier, executor, std::move(handler));
 }
 
 std::string GraphModule::code() const {
@@ -123,12 +124,11 @@ void GraphModule::lint() const {
   graph_->lint();
   for (const Node node : graph_->nodes()) {
     const std::string& target = node.target();
-    const auto fail = [&](const std::string& what) {
-      throw Error(ErrorKind::invalid_graph, "Node " + node.name() + " " + what);
-    };
+    const auto fail = [&](const std::string& what) { throw Error(ErrorKind::invalid_graph, "Node " + node.name() + " " + what); };
     switch (node.op()) {
       case Opcode::get_attr:
-        if (find_tensor(target) == nullptr && !find_submodule(target)) fail("references nonexistent attribute " + target + " of " + class_name());
+        if (find_tensor(target) == nullptr && !find_submodule(target))
+          fail("references nonexistent attribute " + target + " of " + class_name());
         break;
       case Opcode::call_module:
         if (find_tensor(target) != nullptr) fail("target " + target + " does not reference a Module");
@@ -163,8 +163,10 @@ void GraphModule::delete_all_unused_submodules() {
     for (const auto& [name, child] : module->submodules()) {
       const std::string path = prefix.empty() ? name : prefix + "." + name;
       if (called.contains(path)) continue;
-      if (used.contains(path)) pending.emplace_back(path, child.get());
-      else unused.push_back(path);
+      if (used.contains(path))
+        pending.emplace_back(path, child.get());
+      else
+        unused.push_back(path);
     }
   }
   for (const std::string& path : unused) delete_submodule(path);

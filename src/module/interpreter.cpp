@@ -12,9 +12,7 @@ namespace {
 
 using Kwargs = std::vector<std::pair<std::string, Value>>;
 
-std::string describe(NodeView node) {
-  return "%" + node.name() + " = " + to_string(node.op()) + "[target=" + node.target() + "]";
-}
+std::string describe(NodeView node) { return "%" + node.name() + " = " + to_string(node.op()) + "[target=" + node.target() + "]"; }
 
 // A scalar that flows along an edge is a tensor of rank 0, as it is to a compiled graph; one written into the node stays a literal.
 Value as_operand(const Value& value) {
@@ -88,9 +86,12 @@ Value apply(const Operator& op, NodeView node, std::span<const Value> args, cons
   std::vector<Tensor> inputs;
   inputs.reserve(application.inputs.size());
   for (const Argument& input : application.inputs) {
-    if (input.is_none()) inputs.emplace_back();
-    else if (input.is_tensor()) inputs.push_back(input.as_tensor());
-    else inputs.push_back(literal_tensor(input, beside));
+    if (input.is_none())
+      inputs.emplace_back();
+    else if (input.is_tensor())
+      inputs.push_back(input.as_tensor());
+    else
+      inputs.push_back(literal_tensor(input, beside));
   }
   std::vector<Tensor> outputs = run_reference(op, inputs, application.attributes, output_count);
   if (outputs.size() == 1) return std::move(outputs.front());
@@ -118,13 +119,9 @@ bool applies_operator(NodeView node) {
   const std::string place = "While executing " + describe(node) + ": ";
   try {
     throw;
-  } catch (const Error& error) {
-    std::throw_with_nested(Error(error.kind(), place + error.what()));
-  } catch (const std::bad_alloc&) {
+  } catch (const Error& error) { std::throw_with_nested(Error(error.kind(), place + error.what())); } catch (const std::bad_alloc&) {
     std::throw_with_nested(Error(ErrorKind::resource, place + "out of memory"));
-  } catch (const std::exception& error) {
-    std::throw_with_nested(Error(ErrorKind::user_code, place + error.what()));
-  } catch (...) {
+  } catch (const std::exception& error) { std::throw_with_nested(Error(ErrorKind::user_code, place + error.what())); } catch (...) {
     std::throw_with_nested(Error(ErrorKind::user_code, place + "something that is no std::exception was thrown"));
   }
 }
@@ -160,9 +157,7 @@ Value Interpreter::run(std::span<const Value> inputs, Environment initial) {
       try {
         Value value = run_node(node);
         environment_.insert_or_assign(id, std::move(value));
-      } catch (...) {
-        rethrow_with_place(node);
-      }
+      } catch (...) { rethrow_with_place(node); }
     }
     const auto release = [this, node](NodeId used) {
       const auto key = static_cast<std::uint32_t>(used);
@@ -203,7 +198,8 @@ Value Interpreter::run_node(NodeView node) {
   if (node.op() == Opcode::call_function) return call_function(node, args, kwargs);
   if (node.op() == Opcode::call_method) return call_method(node, args, kwargs);
   if (!kwargs.empty()) {
-    throw Error(ErrorKind::invalid_argument, "a module takes positional arguments only, but " + kwargs.front().first + " was passed by name");
+    throw Error(ErrorKind::invalid_argument,
+                "a module takes positional arguments only, but " + kwargs.front().first + " was passed by name");
   }
   return call_module(node, args);
 }

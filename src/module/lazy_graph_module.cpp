@@ -5,8 +5,10 @@
 namespace lazyfx {
 
 LazyGraphModule::LazyGraphModule(Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, LazyGraphModuleOptions options)
-    : GraphModule(Unmarked{}, runtime, std::move(graph), root, options.graph_module()), schedule_(options.schedule()) {
-  mark(false, false);
+    : GraphModule(Unmarked{}, runtime, std::move(graph), root, options.graph_module()),
+      schedule_(options.schedule()),
+      quiet_time_(options.quiet_time()) {
+  mark(std::nullopt, false);
 }
 
 std::shared_ptr<LazyGraphModule> LazyGraphModule::from_graphmodule(const std::shared_ptr<GraphModule>& module) {
@@ -19,9 +21,17 @@ void LazyGraphModule::force_recompile(GraphModule& module) {
   if (auto* lazy = dynamic_cast<LazyGraphModule*>(&module)) lazy->real_recompile();
 }
 
-void LazyGraphModule::recompile() { mark(schedule_ == Schedule::on_mark, true); }
+void LazyGraphModule::recompile() {
+  switch (schedule_) {
+    case Schedule::on_mark: return mark(std::chrono::nanoseconds(0), true);
+    case Schedule::on_demand: return mark(std::nullopt, true);
+    case Schedule::debounced: return mark(quiet_time_, true);
+  }
+}
 
 void LazyGraphModule::prefetch() { core_->request(compile::Priority::prefetch); }
+
+void LazyGraphModule::retry() { core_->retry(); }
 
 void LazyGraphModule::real_recompile() { core_->wait_for(core_->generation()); }
 

@@ -11,8 +11,8 @@ using compile::Priority;
 class ModuleCore::CompileJob final : public compile::Job {
  public:
   explicit CompileJob(std::shared_ptr<ModuleCore> core) : core_(std::move(core)) {}
-  void run() noexcept override { core_->compile_newest(); }
-  void drop() noexcept override { core_->drop_job(); }
+  void run() noexcept override { core_->compile_newest(priority()); }
+  void drop(Dropped why) noexcept override { core_->drop_job(why); }
 
  private:
   std::shared_ptr<ModuleCore> core_;
@@ -50,7 +50,15 @@ void ModuleCore::tell(CompileEventKind kind, std::uint64_t generation) const noe
   runtime_->observer().tell(kind, marked_.class_name, generation);
 }
 
-void ModuleCore::mark(compile::Source source, bool schedule, bool count) {
+void ModuleCore::Woken::wake(const Failure& failure) noexcept {
+  while (!waiters_.empty()) {
+    const std::shared_ptr<Waiter> waiter = std::move(waiters_.front().self);
+    waiters_.pop_front();
+    waiter->wake(failure);
+  }
+}
+
+void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanoseconds> schedule_in, bool count) {
   compile::Source old;  // released after the lock
   const std::lock_guard lock(mutex_);
   old = std::exchange(marked_, std::move(source));
@@ -60,9 +68,42 @@ void ModuleCore::mark(compile::Source source, bool schedule, bool count) {
   if (phase_ == Phase::queued || wanted_) runtime_->observer().coalesced.fetch_add(1, std::memory_order_relaxed);
   // What nobody awaits is superseded. A queued job needs nothing: it takes the newest when it begins.
   if (waiters_.empty()) detach_compile();
-  if (!schedule) return;
+  if (!schedule_in) return;
+  if (schedule_in->count() > 0) {
+    quiet_at_ = runtime_->scheduler().now() + *schedule_in;
+    if (!quiet_timer_) schedule_at(quiet_at_);
+    return;
+  }
   Failure refused;
-  static_cast<void>(ensure(Priority::background, refused));  // a stopped runtime says so to whoever calls
+  static_cast<void>(ensure(Priority::background, refused));  // a stopped or crowded runtime says so to whoever calls
+}
+
+void ModuleCore::schedule_at(compile::Scheduler::Time when) {
+  quiet_timer_ = true;
+  runtime_->scheduler().call_at(when, [weak = weak_from_this()] {
+    if (const auto core = weak.lock()) core->settle_marks();
+  });
+}
+
+/// Debounced marks: compiles once they have been quiet for long enough.
+void ModuleCore::settle_marks() {
+  const std::lock_guard lock(mutex_);
+  quiet_timer_ = false;
+  if (abandoned_ || !needs_recompile() || failed_generation_ == generation()) return;
+  if (runtime_->scheduler().now() < quiet_at_) return schedule_at(quiet_at_);
+  Failure refused;
+  static_cast<void>(ensure(Priority::background, refused));
+}
+
+void ModuleCore::retry() {
+  const compile::Source source = marked();
+  runtime_->forget_failure(source.fingerprint(), source);
+  const std::lock_guard lock(mutex_);
+  if (!needs_recompile()) return;
+  failed_generation_ = 0;
+  failure_ = Failure();
+  Failure refused;
+  static_cast<void>(ensure(Priority::prefetch, refused));
 }
 
 void ModuleCore::request(Priority priority) {
@@ -103,6 +144,14 @@ std::uint64_t ModuleCore::callable_generation() const {
   return published_ && failed_generation_ == generation() ? published_->generation : generation();
 }
 
+std::uint64_t ModuleCore::callable_generation(const Freshness& freshness) const {
+  if (freshness.kind() != Freshness::Kind::last_good) return callable_generation();
+  const std::uint64_t newest = generation();
+  const std::uint64_t oldest = newest > freshness.max_lag() ? newest - freshness.max_lag() : 1;
+  const std::uint64_t published = published_generation_.load(std::memory_order_acquire);
+  return published >= oldest ? published : callable_generation();
+}
+
 ModuleState ModuleCore::state() const {
   const std::lock_guard lock(mutex_);
   if (!needs_recompile()) return ModuleState::clean;
@@ -124,20 +173,39 @@ compile::Source ModuleCore::marked() const {
 bool ModuleCore::ensure(Priority priority, Failure& refusal) {
   switch (phase_) {
     case Phase::idle: {
-      auto job = std::make_shared<CompileJob>(shared_from_this());
-      if (!runtime_->scheduler().submit(job, priority)) {
-        refusal = runtime_->refusal();
+      std::shared_ptr<compile::Job> job;
+      auto submitted = compile::Scheduler::Submitted::refused;
+      try {
+        job = std::make_shared<CompileJob>(shared_from_this());
+        submitted = runtime_->scheduler().submit(job, priority);
+      } catch (...) {
+        refusal = Failure::current();
+        return false;
+      }
+      if (submitted != compile::Scheduler::Submitted::queued) {
+        auto& counters = runtime_->counters();
+        if (submitted == compile::Scheduler::Submitted::full) {
+          (priority < Priority::awaited ? counters.deferred : counters.overloaded).fetch_add(1, std::memory_order_relaxed);
+        }
+        refusal = runtime_->refusal(submitted);
         return false;
       }
       job_ = std::move(job);
       phase_ = Phase::queued;
+      requested_ = priority;
       wanted_ = false;
       tell(CompileEventKind::scheduled, generation());
       return true;
     }
-    case Phase::queued: runtime_->scheduler().promote(*job_, priority); return true;
+    case Phase::queued:
+      requested_ = std::max(requested_, priority);
+      runtime_->scheduler().promote(*job_, priority);
+      return true;
     case Phase::leading:
     case Phase::joined:
+      // An older generation's compile has to end first.
+      requested_ = std::max(requested_, priority);
+      if (flight_) flight_->raise(priority);
       if (compiling_ != generation() || !flight_) {
         wanted_priority_ = wanted_ ? std::max(wanted_priority_, priority) : priority;
         wanted_ = true;
@@ -147,20 +215,26 @@ bool ModuleCore::ensure(Priority priority, Failure& refusal) {
   return true;
 }
 
-void ModuleCore::drop_job() {
+void ModuleCore::drop_job(compile::Job::Dropped why) {
   Woken woken;
+  Failure refusal;
   {
     const std::lock_guard lock(mutex_);
     job_.reset();
     phase_ = Phase::idle;
     runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
     tell(CompileEventKind::cancelled, generation());
-    take_waiters(generation(), woken);
+    if (why == compile::Job::Dropped::stopped) {
+      refusal = Failure::stopped();
+      take_waiters(generation(), woken);
+    } else {
+      restart(woken, refusal);  // somebody may have come since to wait for it
+    }
   }
-  for (const auto& waiter : woken) waiter->wake(Failure::stopped());
+  woken.wake(refusal);
 }
 
-void ModuleCore::compile_newest() {
+void ModuleCore::compile_newest(Priority urgency) {
   compile::Source source;
   std::uint64_t generation = 0;
   std::vector<compile::Signature> ahead;
@@ -169,6 +243,7 @@ void ModuleCore::compile_newest() {
     job_.reset();
     phase_ = Phase::leading;
     wanted_ = false;
+    requested_ = std::max(requested_, urgency);
     source = marked_;
     generation = compiling_ = this->generation();
     if (published_) {
@@ -185,8 +260,14 @@ void ModuleCore::compile_newest() {
     for (;;) {
       const auto match = runtime_->match(key, source);
       const std::lock_guard lock(mutex_);
-      admission = runtime_->admit(match, key, source, shared_from_this(), generation);
+      Priority priority = requested_;
+      for (const Waiter& w : waiters_) priority = std::max(priority, w.priority);
+      admission = runtime_->admit(match, key, source, shared_from_this(), generation, priority);
       if (admission.retry) continue;
+      if (admission.hit || admission.failure) break;
+      if (admission.lead) {
+        admission.lead->landed = [self = shared_from_this(), generation] { self->end_leading(generation); };
+      }
       if (admission.joined) phase_ = Phase::joined;
       flight_ = admission.joined ? admission.joined : admission.lead;
       if (generation != this->generation() && waiters_.empty()) detach_compile();  // marked again since it was taken
@@ -198,11 +279,10 @@ void ModuleCore::compile_newest() {
     }
   } catch (...) {
     on_compiled(generation, {nullptr, Failure::current()});
-    end_leading(generation);
-    return;
+    return end_leading(generation);
   }
-  if (admission.hit) on_compiled(generation, {admission.hit, {}});
-  else runtime_->fly(admission.lead, ahead);
+  if (admission.lead) return runtime_->fly(admission.lead, ahead);
+  on_compiled(generation, {admission.hit, admission.failure});
   end_leading(generation);
 }
 
@@ -219,15 +299,18 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
     }
     if (outcome.executable) {
       if (!published_ || generation > published_->generation) {
-        auto publication = std::make_shared<Publication>();
-        publication->generation = generation;
-        publication->executable = outcome.executable;
-        publication->plans = outcome.executable->plans();
-        publish(std::move(publication));
-        tell(CompileEventKind::published, generation);
+        try {
+          auto publication = std::make_shared<Publication>();
+          publication->generation = generation;
+          publication->executable = outcome.executable;
+          publication->plans = outcome.executable->plans();
+          publish(std::move(publication));
+          tell(CompileEventKind::published, generation);
+        } catch (...) { failure = Failure::current(); }
       }
-      take_waiters(published_->generation, served);
-    } else if (failure) {
+      if (published_) take_waiters(published_->generation, served);
+    }
+    if (failure) {
       if (outcome.failure) {
         failed_generation_ = std::max(failed_generation_, generation);
         if (generation == this->generation()) failure_ = failure;
@@ -236,8 +319,8 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
     }
     restart(failed, refusal);
   }
-  for (const auto& waiter : served) waiter->wake({});
-  for (const auto& waiter : failed) waiter->wake(failure ? failure : refusal);
+  served.wake({});
+  failed.wake(failure ? failure : refusal);
 }
 
 void ModuleCore::end_leading(std::uint64_t generation) {
@@ -250,7 +333,7 @@ void ModuleCore::end_leading(std::uint64_t generation) {
     flight_.reset();
     restart(failed, refusal);
   }
-  for (const auto& waiter : failed) waiter->wake(refusal);
+  failed.wake(refusal);
 }
 
 /// After a compile: starts the newest if somebody still wants it. Waiters that cannot be served any more go to `failed`.
@@ -272,21 +355,24 @@ void ModuleCore::publish(std::shared_ptr<const Publication> publication) {
   const auto old = std::exchange(published_, std::move(publication));
   hot_.store(published_.get(), std::memory_order_seq_cst);
   published_generation_.store(published_->generation, std::memory_order_release);
+  if (!needs_recompile()) interpreted_.reset();
   hazard::retire(old);
 }
 
-void ModuleCore::take_waiters(std::uint64_t up_to, Woken& out) {
+void ModuleCore::take_waiters(std::uint64_t up_to, Woken& out) noexcept {
   for (auto i = waiters_.begin(); i != waiters_.end();) {
-    Waiter& waiter = *i;
-    if (waiter.generation > up_to) {
-      ++i;
-      continue;
-    }
-    i = waiters_.erase(i);
-    runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
-    runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
-    out.push_back(std::move(waiter.self));
+    Waiter& waiter = *i++;
+    if (waiter.generation > up_to) continue;
+    end_wait(waiter);
+    out.waiters_.push_back(waiter);
   }
+}
+
+void ModuleCore::end_wait(Waiter& waiter) noexcept {
+  waiter.waits = false;
+  waiters_.erase(waiters_.iterator_to(waiter));
+  runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
+  runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
 }
 
 bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<const Publication>& published, Failure& failure) {
@@ -305,6 +391,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   }
   if (!ensure(waiter->priority, failure)) return false;
   waiter->self = waiter;
+  waiter->waits = true;
   waiter->since = compile::Observer::Clock::now();
   waiters_.push_back(*waiter);
   runtime_->observer().waits.fetch_add(1, std::memory_order_relaxed);
@@ -315,11 +402,9 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
 bool ModuleCore::unlink(Waiter& waiter) {
   std::shared_ptr<Waiter> self;
   const std::lock_guard lock(mutex_);
-  if (!waiter.is_linked()) return false;
-  waiters_.erase(waiters_.iterator_to(waiter));
+  if (!waiter.waits) return false;
+  end_wait(waiter);
   self = std::move(waiter.self);
-  runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
-  runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
   return true;
 }
 
@@ -361,7 +446,10 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
 Value ModuleCore::call(std::span<const Value> inputs) {
   Value result;
   if (try_run(inputs, true, result)) return result;
-  const auto published = wait_for(callable_generation());
+  return run_published(wait_for(callable_generation()), inputs);
+}
+
+Value ModuleCore::run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs) {
   const auto& program = published->executable->program();
   const std::vector<Value> complete = compile::complete_inputs(program, inputs);
   const auto answer = published->executable->make_now(compile::Signature(complete));
@@ -370,11 +458,50 @@ Value ModuleCore::call(std::span<const Value> inputs) {
   return answer.plan->run(complete, {});
 }
 
-bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Value& out) {
+Value ModuleCore::call(std::span<const Value> inputs, const ForwardOptions& options) {
+  const Freshness& freshness = options.freshness();
+  const std::uint64_t oldest = callable_generation(freshness);
+  Value result;
+  if (try_run(inputs, true, oldest, result)) {
+    if (needs_recompile()) request(Priority::prefetch);
+    return result;
+  }
+  if (freshness.kind() == Freshness::Kind::interpret_until_ready && needs_recompile()) {
+    request(Priority::prefetch);
+    std::vector<Value> complete(inputs.begin(), inputs.end());
+    return interpreted(complete)->run(complete, {});
+  }
+  return run_published(wait_for(oldest), inputs);
+}
+
+std::shared_ptr<const compile::Plan> ModuleCore::interpreted(std::vector<Value>& inputs) {
+  std::shared_ptr<const compile::Program> program;
+  compile::Source source;
+  std::uint64_t generation = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    generation = this->generation();
+    if (interpreted_ && interpreted_generation_ == generation)
+      program = interpreted_;
+    else
+      source = marked_;
+  }
+  if (!program) {
+    program = compile::bind_program(source, runtime_->options().operators(), {});
+    const std::lock_guard lock(mutex_);
+    if (generation == this->generation() && needs_recompile()) {
+      interpreted_ = program;
+      interpreted_generation_ = generation;
+    }
+  }
+  inputs = compile::complete_inputs(*program, inputs);
+  return compile::make_host_plan(program, compile::Signature(inputs));
+}
+
+bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, std::uint64_t oldest, Value& out) {
   hazard::Guard guard;
-  const std::uint64_t current = generation();
   const Publication* published = guard.protect(hot_);
-  if (published == nullptr || published->generation < current) return false;
+  if (published == nullptr || published->generation < oldest) return false;
   const compile::Plan* plan = published->find(inputs);
   if (plan == nullptr) return false;
   if (!anyhow && plan->estimate_ns() > runtime_->options().inline_budget_ns()) return false;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/intrusive/list.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,7 +39,7 @@ struct Publication {
   }
 };
 
-/// Someone who waits for a generation. While linked, its core holds it by `self`. Whoever unlinks it, under the core's mutex, wakes it.
+/// Someone who waits for a generation. While it waits, its core holds it by `self`. Whoever ends its waiting, under the core's mutex, wakes it.
 struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>> {
   virtual ~Waiter() = default;
   /// Look again (no failure), or give up. Called without locks held.
@@ -46,6 +48,7 @@ struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   std::uint64_t generation = 0;
   compile::Priority priority = compile::Priority::awaited;
   compile::Observer::Clock::time_point since;  ///< linked
+  bool waits = false;  ///< guarded by the core's mutex
   std::shared_ptr<Waiter> self;
 };
 
@@ -63,16 +66,19 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   /// Calls go on with the last good generation while the newest is known not to compile, as those of an eager module do. Before any call.
   void keep_last_good() noexcept { keeps_last_good_ = true; }
 
-  /// A new generation. With `schedule`, asks for its compile in the background.
-  void mark(compile::Source source, bool schedule, bool count);
+  /// A new generation. With `schedule_in`, asks for its compile in the background: now, or once no mark has come for so long.
+  void mark(compile::Source source, std::optional<std::chrono::nanoseconds> schedule_in, bool count);
   /// Asks for the newest generation's compile, if it is not there.
   void request(compile::Priority priority);
+  /// Lets a failed compile of the newest generation be tried again, and asks for it.
+  void retry();
   /// The module is gone: what only it wanted is dropped.
   void abandon();
 
   std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
   /// The oldest generation that a call made now may answer for.
   std::uint64_t callable_generation() const;
+  std::uint64_t callable_generation(const Freshness& freshness) const;
   bool needs_recompile() const noexcept { return published_generation_.load(std::memory_order_acquire) < generation(); }
   ModuleState state() const;
   compile::Source marked() const;
@@ -80,10 +86,15 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
 
   /// Runs on this thread, blocking for a compile if needed.
   Value call(std::span<const Value> inputs);
+  Value call(std::span<const Value> inputs, const ForwardOptions& options);
   /// Returns when a publication of `generation` or newer is there, compiling on this thread if nobody has begun. Throws.
   std::shared_ptr<const Publication> wait_for(std::uint64_t generation);
   /// A result at once: clean, specialised, and short or `anyhow`; false otherwise. Throws what the run throws.
-  bool try_run(std::span<const Value> inputs, bool anyhow, Value& out);
+  bool try_run(std::span<const Value> inputs, bool anyhow, Value& out) { return try_run(inputs, anyhow, generation(), out); }
+  /// As above, by a publication of generation `oldest` or newer.
+  bool try_run(std::span<const Value> inputs, bool anyhow, std::uint64_t oldest, Value& out);
+  /// The newest generation, operator by operator, for these inputs, which it completes: made without a compile. Throws CompileError or Error.
+  std::shared_ptr<const compile::Plan> interpreted(std::vector<Value>& inputs);
 
   /// Links `waiter` until its generation is published or fails. True: linked, wake() will come. False: look at `published` and `failure`.
   bool link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<const Publication>& published, compile::Failure& failure);
@@ -97,20 +108,24 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
  private:
   enum class Phase : std::uint8_t { idle, queued, leading, joined };
   class CompileJob;
-  using Woken = std::vector<std::shared_ptr<Waiter>>;
+  class Woken;
 
   // REQUIRES: mutex_ held.
   bool ensure(compile::Priority priority, compile::Failure& refusal);
   void publish(std::shared_ptr<const Publication> publication);
-  void take_waiters(std::uint64_t up_to, Woken& out);
+  void take_waiters(std::uint64_t up_to, Woken& out) noexcept;
+  void end_wait(Waiter& waiter) noexcept;
+  void schedule_at(compile::Scheduler::Time when);
   void detach_compile();
   void tell(CompileEventKind kind, std::uint64_t generation) const noexcept;
   bool compile_wanted(compile::Priority& priority) const;
   void restart(Woken& failed, compile::Failure& refusal);
 
-  void compile_newest();
+  Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs);
+  void compile_newest(compile::Priority urgency);
   void end_leading(std::uint64_t generation);
-  void drop_job();
+  void drop_job(compile::Job::Dropped why);
+  void settle_marks();
 
   const std::shared_ptr<RuntimeCore> runtime_;
   bool keeps_last_good_ = false;  // constant once calls are made
@@ -123,14 +138,32 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   std::shared_ptr<const Publication> published_;
   compile::Source marked_;
   Phase phase_ = Phase::idle;
-  std::shared_ptr<compile::Job> job_;         ///< queued
-  std::shared_ptr<compile::Flight> flight_;   ///< leading or joined
-  std::uint64_t compiling_ = 0;               ///< generation of the flight
-  bool wanted_ = false;                       ///< compile the newest when the present compile has ended
+  std::shared_ptr<compile::Job> job_;  ///< queued
+  std::shared_ptr<compile::Flight> flight_;  ///< leading or joined
+  std::uint64_t compiling_ = 0;  ///< generation of the flight
+  bool wanted_ = false;  ///< compile the newest when the present compile has ended
   bool abandoned_ = false;
   compile::Priority wanted_priority_ = compile::Priority::background;
+  compile::Priority requested_ = compile::Priority::background;  ///< of the queued or running compile
+  compile::Scheduler::Time quiet_at_;  ///< debounced marks are compiled then
+  bool quiet_timer_ = false;
+  std::shared_ptr<const compile::Program> interpreted_;
+  std::uint64_t interpreted_generation_ = 0;
   std::uint64_t failed_generation_ = 0;
   compile::Failure failure_;
+  boost::intrusive::list<Waiter> waiters_;
+};
+
+/// Waiters taken off their core, to be woken without its lock. Needs no memory.
+class ModuleCore::Woken {
+ public:
+  Woken() = default;
+  Woken(const Woken&) = delete;
+  Woken& operator=(const Woken&) = delete;
+  void wake(const compile::Failure& failure) noexcept;
+
+ private:
+  friend class ModuleCore;
   boost::intrusive::list<Waiter> waiters_;
 };
 

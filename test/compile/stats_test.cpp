@@ -225,6 +225,9 @@ BOOST_AUTO_TEST_CASE(executables_and_their_weights_are_counted_while_they_live) 
     BOOST_TEST(runtime.stats().executables == 1u);
     BOOST_TEST(runtime.stats().executable_bytes == s.executable_bytes);
   }
+  BOOST_TEST(runtime.stats().cached == 1u);
+  runtime.trim();
+  BOOST_TEST(runtime.stats().cached_bytes == 0u);
   const RuntimeStats s = runtime.stats();
   BOOST_TEST(s.executables + s.plans + s.executable_bytes + s.weight_bytes == 0u);
 }

@@ -3,13 +3,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <iosfwd>
 #include <memory>
 #include <vector>
 
-#include "lazyfx/compile/event.hpp"
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/async_result.hpp>
+
+#include "lazyfx/compile/runtime_options.hpp"
 #include "lazyfx/compile/stats.hpp"
+#include "lazyfx/detail/executor_of.hpp"
 #include "lazyfx/export.hpp"
 #include "lazyfx/ops/registry.hpp"
 
@@ -17,42 +22,8 @@ namespace lazyfx {
 
 namespace detail {
 class RuntimeCore;
-}
-
-/// How a Runtime is set up. Chain the setters: `RuntimeOptions().threads(4)`.
-class RuntimeOptions {
- public:
-  RuntimeOptions() : operators_(OperatorRegistry::standard()) {}
-
-  /// Pool threads for compiles and long runs. Default 0: as many as the CPU quota gives. More threads compile more modules at once
-  /// and take more from the caller's own threads. They start when first needed.
-  RuntimeOptions& threads(std::size_t n) { threads_ = n; return *this; }
-  /// The operators that graphs may use. Default: all that ship.
-  RuntimeOptions& operators(OperatorRegistry registry) { operators_ = std::move(registry); return *this; }
-  /// Runs estimated longer than this leave the caller's thread under RunOn::automatic. Default 100 microseconds.
-  RuntimeOptions& inline_budget_ns(double ns) { inline_budget_ns_ = ns; return *this; }
-  /// Input signatures kept specialised per executable. Default 32. The least recently used makes room.
-  RuntimeOptions& max_signatures(std::size_t n) { max_signatures_ = n; return *this; }
-  /// Slices of the trace that are kept, the newest, 256 bytes each. Default 0: none is made, and write_trace() writes an empty trace.
-  RuntimeOptions& trace(std::size_t slices) { trace_ = slices; return *this; }
-  /// Who hears of every compile. Default: nobody, which costs nothing.
-  RuntimeOptions& on_event(CompileHook hook) { on_event_ = std::move(hook); return *this; }
-
-  std::size_t threads() const noexcept { return threads_; }
-  const OperatorRegistry& operators() const noexcept { return operators_; }
-  double inline_budget_ns() const noexcept { return inline_budget_ns_; }
-  std::size_t max_signatures() const noexcept { return max_signatures_; }
-  std::size_t trace() const noexcept { return trace_; }
-  const CompileHook& on_event() const noexcept { return on_event_; }
-
- private:
-  std::size_t threads_ = 0;
-  OperatorRegistry operators_;
-  double inline_budget_ns_ = 100e3;
-  std::size_t max_signatures_ = 32;
-  std::size_t trace_ = 0;
-  CompileHook on_event_;
-};
+using StopHandler = boost::asio::any_completion_handler<void(std::exception_ptr)>;
+}  // namespace detail
 
 /// Owns what compiling needs: the pool, the queue, the flights and the table of shared executables. One per process is usual; several
 /// do not disturb each other. Everything here may be called from any thread.
@@ -79,10 +50,28 @@ class LAZYFX_API Runtime {
   /// Refuses new work, completes every waiter (Error(stopped)), and returns when the pool's threads have ended: within the longest step
   /// under way. Idempotent. Modules that are clean go on answering calls that run on the caller.
   void stop();
+  /// Begins the same and waits for nothing: completes with void(std::exception_ptr) on the handler's associated executor when the last thread
+  /// has ended. Cancelling ends the wait with operation_aborted and not the stopping. The event hook may hear of its last events later.
+  template <class Token>
+  auto stop(Token&& token) {
+    return boost::asio::async_initiate<Token, void(std::exception_ptr)>(
+        [](auto handler, std::shared_ptr<detail::RuntimeCore> core) {
+          const boost::asio::any_io_executor executor = detail::executor_of(handler);
+          start_stop(core, executor, detail::StopHandler(std::move(handler)));
+        },
+        token, core_);
+  }
+
+  /// Lets go of executables that no module uses until at most `cache_bytes` of them are kept, the most recently used; 0 also forgets which
+  /// contents do not compile. RuntimeOptions::cache_bytes stays the bound.
+  void trim(std::size_t cache_bytes = 0);
 
   const std::shared_ptr<detail::RuntimeCore>& core() const noexcept { return core_; }
 
  private:
+  static void start_stop(const std::shared_ptr<detail::RuntimeCore>& core, const boost::asio::any_io_executor& executor,
+                         detail::StopHandler handler);
+
   std::shared_ptr<detail::RuntimeCore> core_;
 };
 

@@ -42,6 +42,9 @@ struct RuntimeStats {
   std::uint64_t flights_joined = 0;       ///< a compile was already under way for equal content
   std::uint64_t cache_hits = 0;           ///< an executable for equal content was alive
   std::uint64_t cache_misses = 0;         ///< neither: the compile had to be made
+  std::uint64_t known_failures = 0;       ///< equal content was known not to compile
+  std::uint64_t compiles_deferred = 0;    ///< background compiles that found the queue full: made when somebody calls
+  std::uint64_t overloaded = 0;           ///< awaited compiles that found it full of awaited work
   std::uint64_t specializations = 0;      ///< plans made for an input signature
   std::uint64_t runs = 0;                 ///< calls that left the caller's thread
   std::uint64_t waits = 0;                ///< awaiters that had to wait for a compile, ever
@@ -51,6 +54,9 @@ struct RuntimeStats {
   std::size_t queued = 0;   ///< jobs waiting now
   std::size_t running = 0;  ///< jobs on pool threads now
   std::size_t waiting = 0;  ///< awaiters now
+  std::size_t threads = 0;  ///< of the pool, alive now
+  std::size_t cached = 0;        ///< executables that the cache keeps, used by a module or not
+  std::size_t cached_bytes = 0;  ///< what they count for against RuntimeOptions::cache_bytes, weights included
   std::size_t executables = 0, plans = 0;      ///< alive now
   std::size_t executable_bytes = 0;            ///< tables of executables and plans, about
   std::size_t weight_bytes = 0;                ///< constants that kernels packed or passes computed; not the model's own tensors

@@ -1,25 +1,27 @@
 // Stability: stable.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/system_executor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "lazyfx/compile/compile_error.hpp"
 #include "lazyfx/compile/runtime.hpp"
+#include "lazyfx/detail/executor_of.hpp"
 #include "lazyfx/export.hpp"
 #include "lazyfx/graph/code.hpp"
 #include "lazyfx/graph/graph.hpp"
+#include "lazyfx/module/forward_options.hpp"
 #include "lazyfx/module/module.hpp"
 
 namespace lazyfx {
@@ -28,34 +30,7 @@ namespace detail {
 class ModuleCore;
 using ForwardHandler = boost::asio::any_completion_handler<void(std::exception_ptr, Value)>;
 using ReadyHandler = boost::asio::any_completion_handler<void(std::exception_ptr)>;
-
-/// The executor a handler completes on. A handler wrapped in any_completion_executor cannot be posted to, only dispatched; it is reached from
-/// the system executor.
-template <class Handler>
-boost::asio::any_io_executor executor_of(const Handler& handler) {
-  const auto executor = boost::asio::get_associated_executor(handler, boost::asio::system_executor());
-  if constexpr (std::is_constructible_v<boost::asio::any_io_executor, decltype(executor)>) {
-    return boost::asio::any_io_executor(executor);
-  } else {
-    return boost::asio::any_io_executor(boost::asio::system_executor());
-  }
-}
 }  // namespace detail
-
-/// Where a call computes. `automatic` stays on the caller's thread when the run is estimated below the runtime's inline budget and
-/// goes to the pool otherwise, so that a long run does not block an event loop.
-enum class RunOn : std::uint8_t { automatic, caller, pool };
-
-/// Options of one call.
-class ForwardOptions {
- public:
-  ForwardOptions() noexcept {}
-  ForwardOptions& run_on(RunOn where) noexcept { run_on_ = where; return *this; }
-  RunOn run_on() const noexcept { return run_on_; }
-
- private:
-  RunOn run_on_ = RunOn::automatic;
-};
 
 /// How much effort made what a module answers with.
 enum class Tier : std::uint8_t { baseline, optimized };
@@ -67,7 +42,10 @@ enum class ModuleState : std::uint8_t { clean, dirty, queued, compiling, failed 
 class GraphModuleOptions {
  public:
   GraphModuleOptions() {}
-  GraphModuleOptions& class_name(std::string name) { class_name_ = std::move(name); return *this; }
+  GraphModuleOptions& class_name(std::string name) {
+    class_name_ = std::move(name);
+    return *this;
+  }
   const std::string& class_name() const noexcept { return class_name_; }
 
  private:
@@ -101,6 +79,8 @@ class LAZYFX_API GraphModule : public Module {
   /// Blocks until a result for the current generation is there, helping with a compile that nobody has begun. Throws CompileError or Error;
   /// what a user's operator threw arrives as Error(user_code). Adds no allocation and at most nanoseconds on a clean module.
   Value call(std::span<const Value> inputs) override;
+  /// The same, accepting what `options.freshness()` accepts; it runs on this thread and knows no deadline.
+  Value call(std::span<const Value> inputs, const ForwardOptions& options);
 
   /// Asynchronous call. Completes with: void(std::exception_ptr, Value), on the handler's associated executor, never inside of forward()
   /// itself. Fails with CompileError or Error; what a user's operator threw arrives as Error(user_code). On cancel (any type):
@@ -142,18 +122,19 @@ class LAZYFX_API GraphModule : public Module {
  protected:
   struct Unmarked {};
   GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options);
-  /// Freezes graph and attributes and raises the generation; schedules a background compile if asked to; `count`s as a mark in the
+  /// Freezes graph and attributes and raises the generation; schedules a background compile when no further mark has come for so long, if asked to; `count`s as a mark in the
   /// statistics. Never blocks.
-  void mark(bool schedule, bool count);
+  void mark(std::optional<std::chrono::nanoseconds> schedule_in, bool count);
 
-  static void start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, ForwardOptions options,
+  static void start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
                             const boost::asio::any_io_executor& executor, detail::ForwardHandler handler);
-  static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, const boost::asio::any_io_executor& executor,
+  static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, const boost::asio::any_io_executor& executor,
                           detail::ReadyHandler handler);
 
   std::shared_ptr<detail::ModuleCore> core_;
 
  private:
+  friend LAZYFX_API std::string explain_miss(const GraphModule& a, const GraphModule& b);
   void adopt(const Module* root);
 
   Runtime* runtime_;

@@ -1,6 +1,7 @@
 // Stability: stable.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,20 +10,34 @@
 
 namespace lazyfx {
 
-/// When a mark starts its compile. on_mark: at once, on the pool, in the background. on_demand: when somebody calls or prefetches.
-enum class Schedule : std::uint8_t { on_mark, on_demand };
+/// When a mark starts its compile. on_mark: at once, on the pool, in the background. on_demand: when somebody calls or prefetches. debounced: in
+/// the background once no further mark has come for a while, or when somebody calls or prefetches.
+enum class Schedule : std::uint8_t { on_mark, on_demand, debounced };
 
 class LazyGraphModuleOptions {
  public:
   LazyGraphModuleOptions() {}
-  LazyGraphModuleOptions& class_name(std::string name) { graph_module_.class_name(std::move(name)); return *this; }
-  LazyGraphModuleOptions& schedule(Schedule when) { schedule_ = when; return *this; }
+  LazyGraphModuleOptions& class_name(std::string name) {
+    graph_module_.class_name(std::move(name));
+    return *this;
+  }
+  LazyGraphModuleOptions& schedule(Schedule when) {
+    schedule_ = when;
+    return *this;
+  }
+  /// How long marks must have been quiet under Schedule::debounced. Default 10 ms.
+  LazyGraphModuleOptions& quiet_time(std::chrono::nanoseconds t) {
+    quiet_time_ = t;
+    return *this;
+  }
   Schedule schedule() const noexcept { return schedule_; }
+  std::chrono::nanoseconds quiet_time() const noexcept { return quiet_time_; }
   const GraphModuleOptions& graph_module() const noexcept { return graph_module_; }
 
  private:
   GraphModuleOptions graph_module_;
   Schedule schedule_ = Schedule::on_mark;
+  std::chrono::nanoseconds quiet_time_ = std::chrono::milliseconds(10);
 };
 
 /// A GraphModule whose `recompile()` only marks it dirty and schedules the compile on the runtime's pool; `forward` awaits it. After
@@ -42,26 +57,37 @@ class LAZYFX_API LazyGraphModule : public GraphModule {
   void recompile() override;
   /// Asks for the compile of the newest mark, in the background but before plain background work. Never blocks.
   void prefetch();
+  /// A failed compile stays failed until the next mark, or until this: asks for it again, as prefetch() does. Does nothing to a clean module.
+  /// Never blocks.
+  void retry();
 
   /// Blocks until clean, helping. Throws CompileError; Error(would_deadlock) on a pool thread when another is already compiling it.
   void real_recompile();
   /// Awaits the same. Completes with void(std::exception_ptr) on the handler's associated executor; cancellation as for forward().
   template <class Token>
   auto real_recompile(Token&& token) {
+    return wait_ready(Tier::baseline, std::forward<Token>(token));
+  }
+  /// Awaits a publication of the generation current now, or a newer one, made with at least the effort `tier`. A tier that the runtime does
+  /// not make fails with Error(unsupported).
+  template <class Token = boost::asio::use_awaitable_t<>>
+  auto wait_ready(Tier tier, Token&& token = Token()) {
     return boost::asio::async_initiate<Token, void(std::exception_ptr)>(
-        [](auto handler, std::shared_ptr<detail::ModuleCore> core) {
+        [](auto handler, std::shared_ptr<detail::ModuleCore> core, Tier least) {
           const boost::asio::any_io_executor executor = detail::executor_of(handler);
-          start_ready(core, executor, detail::ReadyHandler(std::move(handler)));
+          start_ready(core, least, executor, detail::ReadyHandler(std::move(handler)));
         },
-        token, core_);
+        token, core_, tier);
   }
 
   std::string code() const override;
   bool is_lazy() const noexcept override { return true; }
   Schedule schedule() const noexcept { return schedule_; }
+  std::chrono::nanoseconds quiet_time() const noexcept { return quiet_time_; }
 
  private:
   Schedule schedule_;
+  std::chrono::nanoseconds quiet_time_;
 };
 
 }  // namespace lazyfx

@@ -1,0 +1,123 @@
+// Stability: stable.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "lazyfx/compile/event.hpp"
+#include "lazyfx/ops/registry.hpp"
+
+namespace lazyfx {
+
+namespace detail {
+struct Environment;
+}
+
+/// How a Runtime is set up. Chain the setters: `RuntimeOptions().threads(4)`.
+class RuntimeOptions {
+ public:
+  RuntimeOptions() : operators_(OperatorRegistry::standard()) {}
+
+  /// Pool threads for compiles and long runs. Default 0: as many as the CPU quota gives. More threads compile more modules at once
+  /// and take more from the caller's own threads. They start when first needed and end after idle_timeout() without work.
+  RuntimeOptions& threads(std::size_t n) {
+    threads_ = n;
+    return *this;
+  }
+  /// Default 10 s.
+  RuntimeOptions& idle_timeout(std::chrono::nanoseconds t) {
+    idle_timeout_ = t;
+    return *this;
+  }
+  /// Works on this executor instead of threads of its own, at most threads() jobs at once, one posted function each. Its context must outlive
+  /// the runtime, and run on more threads than those that block in call(), stop() or a destructor of the runtime.
+  RuntimeOptions& executor(boost::asio::any_io_executor executor) {
+    executor_ = std::move(executor);
+    return *this;
+  }
+  /// A queued job becomes one priority more urgent whenever it has waited so long, up to what is awaited, so that nothing starves.
+  /// Default 1 s; 0: never.
+  RuntimeOptions& ageing(std::chrono::nanoseconds t) {
+    ageing_ = t;
+    return *this;
+  }
+  /// Compiles that may wait in the queue, and runs. Default 65536 each. When it is full, a mark schedules nothing (its module compiles when it is
+  /// called or prefetched), and what somebody awaits takes the place of the newest compile that nobody awaits; where there is none, the
+  /// call fails with Error(overloaded).
+  RuntimeOptions& max_queued(std::size_t n) {
+    max_queued_ = n;
+    return *this;
+  }
+  /// Calls that the pool computes at once. Default 0: threads(). Fewer leave threads to the compiles.
+  RuntimeOptions& max_runs(std::size_t n) {
+    max_runs_ = n;
+    return *this;
+  }
+  /// Executables that no module uses any more are kept up to so many bytes, weights included, and found again by equal content; the least
+  /// recently used go first. Default 64 MiB.
+  RuntimeOptions& cache_bytes(std::size_t n) {
+    cache_bytes_ = n;
+    return *this;
+  }
+  /// The operators that graphs may use. Default: all that ship.
+  RuntimeOptions& operators(OperatorRegistry registry) {
+    operators_ = std::move(registry);
+    return *this;
+  }
+  /// Runs estimated longer than this leave the caller's thread under RunOn::automatic. Default 100 microseconds.
+  RuntimeOptions& inline_budget_ns(double ns) {
+    inline_budget_ns_ = ns;
+    return *this;
+  }
+  /// Input signatures kept specialised per executable. Default 32. The least recently used makes room.
+  RuntimeOptions& max_signatures(std::size_t n) {
+    max_signatures_ = n;
+    return *this;
+  }
+  /// Slices of the trace that are kept, the newest, 256 bytes each. Default 0: none is made, and write_trace() writes an empty trace.
+  RuntimeOptions& trace(std::size_t slices) {
+    trace_ = slices;
+    return *this;
+  }
+  /// Who hears of every compile. Default: nobody, which costs nothing.
+  RuntimeOptions& on_event(CompileHook hook) {
+    on_event_ = std::move(hook);
+    return *this;
+  }
+
+  std::size_t threads() const noexcept { return threads_; }
+  std::chrono::nanoseconds idle_timeout() const noexcept { return idle_timeout_; }
+  const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
+  std::chrono::nanoseconds ageing() const noexcept { return ageing_; }
+  std::size_t max_queued() const noexcept { return max_queued_; }
+  std::size_t max_runs() const noexcept { return max_runs_; }
+  std::size_t cache_bytes() const noexcept { return cache_bytes_; }
+  const OperatorRegistry& operators() const noexcept { return operators_; }
+  double inline_budget_ns() const noexcept { return inline_budget_ns_; }
+  std::size_t max_signatures() const noexcept { return max_signatures_; }
+  std::size_t trace() const noexcept { return trace_; }
+  const CompileHook& on_event() const noexcept { return on_event_; }
+  const std::shared_ptr<const detail::Environment>& environment() const noexcept { return environment_; }
+
+ private:
+  friend class Simulation;
+  std::size_t threads_ = 0;
+  std::chrono::nanoseconds idle_timeout_ = std::chrono::seconds(10);
+  boost::asio::any_io_executor executor_;
+  std::chrono::nanoseconds ageing_ = std::chrono::seconds(1);
+  std::size_t max_queued_ = 65536;
+  std::size_t max_runs_ = 0;
+  std::size_t cache_bytes_ = std::size_t{64} << 20;
+  std::shared_ptr<const detail::Environment> environment_;
+  OperatorRegistry operators_;
+  double inline_budget_ns_ = 100e3;
+  std::size_t max_signatures_ = 32;
+  std::size_t trace_ = 0;
+  CompileHook on_event_;
+};
+
+}  // namespace lazyfx

@@ -1,0 +1,359 @@
+// Who goes first, what gives way, what is bounded. Each test is one sentence of the promise.
+#define BOOST_TEST_MODULE compile_scheduling
+#include <boost/test/unit_test.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include "lazyfx/error.hpp"
+#include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/coroutine.hpp"
+#include "support/graphs.hpp"
+#include "support/operators.hpp"
+#include "support/values.hpp"
+
+using namespace lazyfx;
+using namespace std::chrono_literals;
+using support::Call;
+using support::chain;
+using support::plus;
+using support::vec;
+
+namespace {
+
+namespace asio = boost::asio;
+
+const Tensor zeros = vec({0, 0, 0, 0});
+
+Tensor call(GraphModule& module, const Tensor& x = zeros) { return module(Inputs(x)).as_tensor(); }
+
+bool holds(const Tensor& tensor, float value) { return equal(tensor, vec({value, value, value, value})); }
+
+/// The order in which compiles began.
+class Order {
+ public:
+  void add(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    names_.push_back(name);
+  }
+  std::vector<std::string> names() {
+    const std::lock_guard lock(mutex_);
+    return names_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> names_;
+};
+
+/// One thread, which a gate keeps busy from the start; t::a, t::b, t::c tell when they are compiled.
+struct OneThread {
+  std::shared_ptr<support::Gate> gate = std::make_shared<support::Gate>();
+  std::shared_ptr<Order> order = std::make_shared<Order>();
+  Runtime runtime;
+  LazyGraphModule blocker;
+  support::OpenAtEnd open{*gate};
+
+  explicit OneThread(RuntimeOptions options = {})
+      : runtime(options.threads(1).operators(operators(gate, order))), blocker(runtime, chain({"t::held"})) {
+    blocker.recompile();
+    gate->wait_for_arrivals(1);
+  }
+  static OperatorRegistry operators(const std::shared_ptr<support::Gate>& gate, const std::shared_ptr<Order>& order) {
+    std::vector<Operator> all{support::held_in_compile("t::held", gate)};
+    for (const char* name : {"t::a", "t::b", "t::c"}) {
+      all.push_back(support::acts_in_compile(name, [order, name] { order->add(name); }));
+    }
+    OperatorRegistry registry = OperatorRegistry::standard();
+    for (auto& op : all) registry.add(std::move(op));
+    return registry;
+  }
+  void finish(std::size_t compiles) {
+    gate->open();
+    while (runtime.stats().compiles_finished + runtime.stats().compiles_cancelled < compiles) std::this_thread::yield();
+  }
+};
+
+const std::vector<std::string>& sorted(std::vector<std::string>& names) {
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(awaited_work_overtakes_background_work_wherever_it_stands_in_the_queue) {
+  OneThread one;
+  LazyGraphModule a(one.runtime, chain({"t::a"}));
+  LazyGraphModule b(one.runtime, chain({"t::b"}));
+  LazyGraphModule c(one.runtime, chain({"t::c"}));
+  a.recompile();
+  b.prefetch();
+  c.recompile();
+  support::Loop loop;
+  Call call_c(loop, c, zeros);
+  one.finish(4);
+  BOOST_TEST(holds(call_c.get().as_tensor(), 0));
+  BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::c", "t::b", "t::a"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_running_background_compile_gives_way_to_what_is_awaited_after_its_step) {
+  OneThread one;
+  // The blocker is in the first step of its compile; more of its steps are to come.
+  auto graph = chain({"t::held", "t::a"});
+  const auto gate = one.gate;
+  LazyGraphModule b(one.runtime, chain({"t::b"}));
+  one.gate->open();
+  while (one.runtime.stats().compiles_finished < 1) std::this_thread::yield();
+  gate->close();
+  LazyGraphModule slow(one.runtime, graph);
+  slow.recompile();
+  gate->wait_for_arrivals(2);
+  support::Loop loop;
+  Call call_b(loop, b, zeros);
+  one.finish(3);
+  BOOST_TEST(holds(call_b.get().as_tensor(), 0));
+  BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::b", "t::a"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(an_awaited_compile_gives_way_to_nothing_that_is_only_awaited) {
+  OneThread one;
+  one.gate->open();
+  while (one.runtime.stats().compiles_finished < 1) std::this_thread::yield();
+  one.gate->close();
+  LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
+  LazyGraphModule b(one.runtime, chain({"t::b"}));
+  support::Loop loop;
+  slow.recompile();
+  one.gate->wait_for_arrivals(2);
+  Call call_b(loop, b, zeros);
+  Call call_slow(loop, slow, zeros);  // promotes what runs
+  one.finish(3);
+  call_b.get();
+  call_slow.get();
+  BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::a", "t::b"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_long_becomes_more_urgent) {
+  OneThread one(RuntimeOptions().ageing(1ns));
+  LazyGraphModule a(one.runtime, chain({"t::a"}));
+  LazyGraphModule b(one.runtime, chain({"t::b"}));
+  a.recompile();
+  support::Loop loop;
+  Call call_b(loop, b, zeros);  // awaited, and younger than what has become so
+  one.finish(3);
+  call_b.get();
+  BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::a", "t::b"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_full_queue_leaves_background_work_to_whoever_calls) {
+  OneThread one(RuntimeOptions().max_queued(1));
+  LazyGraphModule a(one.runtime, chain({"t::a"}));
+  LazyGraphModule b(one.runtime, chain({"t::b"}));
+  a.recompile();
+  b.recompile();
+  BOOST_TEST((a.state() == ModuleState::queued));
+  BOOST_TEST((b.state() == ModuleState::dirty));
+  one.finish(2);
+  BOOST_TEST(holds(call(b), 0));
+  auto names = one.order->names();
+  BOOST_TEST(sorted(names) == (std::vector<std::string>{"t::a", "t::b"}));
+}
+
+BOOST_AUTO_TEST_CASE(in_a_full_queue_what_is_awaited_takes_the_place_of_what_is_not) {
+  OneThread one(RuntimeOptions().max_queued(1));
+  LazyGraphModule a(one.runtime, chain({"t::a"}));
+  LazyGraphModule b(one.runtime, chain({"t::b"}));
+  a.recompile();
+  support::Loop loop;
+  Call call_b(loop, b, zeros);
+  BOOST_TEST((a.state() == ModuleState::dirty));
+  one.finish(3);
+  BOOST_TEST(holds(call_b.get().as_tensor(), 0));
+  BOOST_TEST(holds(call(a), 0));
+}
+
+BOOST_AUTO_TEST_CASE(a_queue_full_of_awaited_work_refuses_more_as_overloaded) {
+  OneThread one(RuntimeOptions().max_queued(1));
+  LazyGraphModule a(one.runtime, chain({"t::a"}));
+  LazyGraphModule b(one.runtime, chain({"t::b"}));
+  support::Loop loop;
+  Call call_a(loop, a, zeros);
+  Call call_b(loop, b, zeros);
+  BOOST_CHECK_EXCEPTION(call_b.get(), Error, [](const Error& e) { return e.kind() == ErrorKind::overloaded; });
+  one.gate->open();
+  BOOST_TEST(holds(call_a.get().as_tensor(), 0));
+  Call again(loop, b, zeros);
+  BOOST_TEST(holds(again.get().as_tensor(), 0));
+}
+
+BOOST_AUTO_TEST_CASE(runs_on_the_pool_are_bounded_apart_from_compiles) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions().threads(2).max_runs(1).operators(support::standard_and(support::held_in_run("t::held_run", gate))));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule slow(runtime, chain({"t::held_run"}));
+  LazyGraphModule other(runtime, plus(1));
+  slow.real_recompile();
+  support::Loop loop;
+  const ForwardOptions on_pool = ForwardOptions().run_on(RunOn::pool);
+  Call first(loop, slow, zeros, on_pool);
+  gate->wait_for_arrivals(1);
+  Call second(loop, slow, zeros, on_pool);
+  other.recompile();
+  while (other.needs_recompile()) std::this_thread::yield();  // the second thread compiles: the second run does not hold it
+  BOOST_TEST(gate->arrivals() == 1u);
+  BOOST_TEST(runtime.stats().queued == 1u);
+  gate->open();
+  first.get();
+  second.get();
+}
+
+BOOST_AUTO_TEST_CASE(idle_threads_retire_and_come_back) {
+  Runtime runtime(RuntimeOptions().threads(2).idle_timeout(1ms));
+  LazyGraphModule a(runtime, plus(1));
+  a.recompile();
+  while (a.needs_recompile() || runtime.stats().threads > 0) std::this_thread::yield();
+  LazyGraphModule b(runtime, plus(2));
+  b.recompile();
+  while (b.needs_recompile()) std::this_thread::yield();
+  BOOST_TEST(holds(call(b), 2));
+}
+
+BOOST_AUTO_TEST_CASE(an_executor_given_from_outside_does_the_work) {
+  asio::thread_pool pool(2);
+  std::atomic<std::size_t> on_pool{0}, elsewhere{0};
+  {
+    Runtime runtime(
+        RuntimeOptions().executor(pool.get_executor()).operators(support::standard_and(support::acts_in_compile("t::where", [&] {
+          ++(pool.get_executor().running_in_this_thread() ? on_pool : elsewhere);
+        }))));
+    std::vector<std::unique_ptr<LazyGraphModule>> modules;
+    support::Loop loop;
+    std::vector<std::unique_ptr<Call>> calls;
+    for (int i = 0; i < 8; ++i) {
+      auto graph = std::make_shared<Graph>();
+      const Node x = graph->placeholder("x", support::f32(4));
+      graph->output(graph->call_function("onnx::Add", {graph->call_function("t::where", {x}), static_cast<double>(i)}));
+      modules.push_back(std::make_unique<LazyGraphModule>(runtime, graph));
+      modules.back()->recompile();
+    }
+    for (auto& module : modules) calls.push_back(std::make_unique<Call>(loop, *module, zeros));
+    for (int i = 0; i < 8; ++i) BOOST_TEST(holds(calls[static_cast<std::size_t>(i)]->get().as_tensor(), static_cast<float>(i)));
+    BOOST_TEST(runtime.stats().threads == 0u);
+  }
+  BOOST_TEST(on_pool.load() == 8u);
+  BOOST_TEST(elsewhere.load() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(one_thread_is_enough_for_everything_at_once) {
+  Runtime runtime(RuntimeOptions().threads(1));
+  support::Loop loop;
+  std::vector<std::unique_ptr<LazyGraphModule>> modules;
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 64; ++i) {
+    modules.push_back(std::make_unique<LazyGraphModule>(runtime, plus(i)));
+    if (i % 2 == 0) modules.back()->recompile();
+    calls.push_back(
+        std::make_unique<Call>(loop, *modules.back(), zeros, ForwardOptions().run_on(i % 3 == 0 ? RunOn::pool : RunOn::automatic)));
+  }
+  for (int i = 0; i < 64; ++i) BOOST_TEST(holds(calls[static_cast<std::size_t>(i)]->get().as_tensor(), static_cast<float>(i)));
+}
+
+#if !defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LAZYFX_TSAN 1
+#endif
+#endif
+#endif
+#if !defined(LAZYFX_TSAN)  // it does not follow a fork of a process that has threads
+BOOST_AUTO_TEST_CASE(a_forked_child_is_told_that_the_runtime_is_its_parents) {
+  Runtime runtime(RuntimeOptions().threads(1));
+  LazyGraphModule clean(runtime, plus(1));
+  LazyGraphModule dirty(runtime, plus(2));
+  call(clean);
+  const pid_t child = fork();
+  if (child == 0) {
+    int status = 0;
+    if (!holds(call(clean), 1)) status |= 1;  // what is compiled still answers
+    try {
+      call(dirty);
+      status |= 2;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::stopped || std::string(e.what()).find("forked") == std::string::npos) status |= 4;
+    }
+    {
+      Runtime own;
+      LazyGraphModule module(own, plus(3));
+      if (!holds(call(module), 3)) status |= 8;
+    }
+    _exit(status);
+  }
+  int status = -1;
+  BOOST_TEST(waitpid(child, &status, 0) == child);
+  BOOST_TEST(WIFEXITED(status));
+  BOOST_TEST(WEXITSTATUS(status) == 0);
+  BOOST_TEST(holds(call(dirty), 2));
+}
+#endif
+
+BOOST_AUTO_TEST_CASE(stop_can_be_awaited) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions().threads(2).operators(support::standard_and(support::held_in_compile("t::held", gate))));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule module(runtime, chain({"t::held"}));
+  module.recompile();
+  gate->wait_for_arrivals(1);
+  asio::io_context loop;
+  bool stopped = false;
+  runtime.stop(asio::bind_executor(loop, [&](std::exception_ptr error) { stopped = !error; }));
+  loop.poll();
+  BOOST_TEST(!stopped);  // a step is under way
+  gate->open();
+  loop.restart();
+  loop.run();
+  BOOST_TEST(stopped);
+  BOOST_CHECK_THROW(call(module), Error);
+  runtime.stop(asio::use_future).get();
+}
+
+BOOST_AUTO_TEST_CASE(every_thread_that_stops_a_runtime_returns_after_the_last_job) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions().threads(1).operators(support::standard_and(support::held_in_compile("t::held", gate))));
+  LazyGraphModule module(runtime, chain({"t::held"}));
+  module.recompile();
+  gate->wait_for_arrivals(1);
+  std::atomic<bool> opened{false};
+  std::atomic<int> early{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      runtime.stop();
+      if (!opened) ++early;
+    });
+  }
+  while (true) {
+    try {
+      LazyGraphModule late(runtime, plus(1));
+      call(late);
+    } catch (const Error&) {
+      break;  // stopping
+    }
+  }
+  opened = true;
+  gate->open();
+  for (auto& thread : threads) thread.join();
+  BOOST_TEST(early.load() == 0);
+}
