@@ -26,6 +26,8 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   const RuntimeOptions& options() const noexcept { return options_; }
   compile::Scheduler& scheduler() noexcept { return *scheduler_; }
   compile::StopToken stop_token() const noexcept { return compile::StopToken(&stopping_); }
+  /// Nothing happens while a thread waits.
+  bool simulated() const noexcept { return static_cast<bool>(environment_->compile); }
   bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// Why the scheduler took no job.
   compile::Failure refusal(compile::Scheduler::Submitted why) const;

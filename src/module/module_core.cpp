@@ -436,7 +436,11 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
     if (job) {
       const compile::Scheduler::Helping helping(runtime_->scheduler());
       job->run();
-    } else if (runtime_->scheduler().on_pool_thread() && unlink(*waiter)) {
+    }
+    if (runtime_->simulated() && unlink(*waiter)) {
+      throw Error(ErrorKind::would_deadlock, "a simulation does not go on while its thread waits for a compile");
+    }
+    if (!job && runtime_->scheduler().on_pool_thread() && unlink(*waiter)) {
       throw Error(ErrorKind::would_deadlock, "a thread that compiles cannot wait for a compile that has begun already");
     }
     waiter->wait();
