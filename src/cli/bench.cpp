@@ -9,12 +9,14 @@
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "cli/inputs.hpp"
 #include "cli/isolate.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
+#include "cli/watching.hpp"
 #include "lazyfx/compile/runtime.hpp"
 #include "lazyfx/error.hpp"
 #include "lazyfx/interop/onnx.hpp"
@@ -64,18 +66,22 @@ std::vector<double> steady_runs(GraphModule& module, const std::vector<Value>& i
   return times;
 }
 
-Json measure(const std::string& file, const Plan& plan) {
-  Runtime runtime(RuntimeOptions().threads(plan.threads));
+Json measure(const std::string& file, const Plan& plan, const Parsed& parsed, Progress& progress) {
+  Runtime runtime(traced(parsed, RuntimeOptions().threads(plan.threads)));
   const auto opened = Clock::now();
   const auto model = onnx::import_model(file, runtime.operators());
   const auto loaded = Clock::now();
   const auto inputs = make_inputs(model, {}, plan.shapes);
   const auto began = Clock::now();
   LazyGraphModule module(runtime, model.graph, model.root.get());
+  std::optional<CompileLine> line(std::in_place, runtime, progress, file);
   module.real_recompile();
   const auto compiled = Clock::now();
   module.call(inputs);
   const auto first = Clock::now();
+  line.reset();
+  progress.show("measuring " + file);
+  write_trace(parsed, runtime);
   const auto runs = steady_runs(module, inputs, plan.seconds);
   const double run = median(runs);
   ::rusage usage{};
@@ -141,9 +147,11 @@ int bench_command(const std::vector<std::string>& arguments) {
       "seconds", po::value<double>()->value_name("S")->default_value(2), "how long to run each model")(
       "warm", "leave the file in the system's cache")("json", po::value<std::string>()->value_name("FILE"), "write the figures there too");
   add_tier(options);
+  add_trace(options);
   const auto parsed = parse(arguments, options, "bench MODEL... [OPTIONS]");
   if (!parsed) return success;
   if (parsed->operands.empty()) throw UsageError("bench takes at least one MODEL");
+  if (parsed->options.contains("trace") && parsed->operands.size() != 1) throw UsageError("--trace FILE takes one MODEL");
   const Plan plan = plan_of(*parsed);
 
   Progress progress;
@@ -154,7 +162,7 @@ int bench_command(const std::vector<std::string>& arguments) {
     if (!plan.warm) forget(file);
     // A process for each model: none finds another's memory or caches, and peak_mb is its own.
     constexpr auto patience = std::chrono::hours(25);
-    const auto result = isolate([&] { return measure(file, plan).dump(-1, ' ', false, Json::error_handler_t::replace); }, patience);
+    const auto result = isolate([&] { return measure(file, plan, *parsed, progress).dump(-1, ' ', false, Json::error_handler_t::replace); }, patience);
     progress.clear();
     if (!result.finished) {
       std::cerr << "lazyfx: " << (result.text.starts_with(file) ? "" : file + ": ") << result.text << '\n';

@@ -19,7 +19,9 @@ constexpr std::array verbs = {Verb{"run", lazyfx::cli::run_command}, Verb{"bench
 
 constexpr std::string_view usage =
     "usage: lazyfx run   MODEL [--input NAME=FILE.npy|FILE.pb]... [--shape NAME=1x3x224x224]... [--out DIR] [--tier baseline]\n"
+    "             [--trace FILE]\n"
     "       lazyfx bench MODEL... [--threads N] [--shape NAME=DIMS]... [--seconds S] [--warm] [--tier baseline] [--json FILE]\n"
+    "             [--trace FILE]\n"
     "       lazyfx check DIR... [--json FILE] [--filter REGEX]\n"
     "       lazyfx show  MODEL [--code|--table|--dot|--json]\n"
     "MODEL is an .onnx file. Each verb explains its options with --help.\n"

@@ -13,6 +13,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  bool terminal() const { return terminal_; }
   void show(const std::string& text);
   /// Before anything else is printed.
   void clear();

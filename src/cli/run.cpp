@@ -6,6 +6,7 @@
 #include "cli/inputs.hpp"
 #include "cli/npy.hpp"
 #include "cli/options.hpp"
+#include "cli/watching.hpp"
 #include "lazyfx/compile/runtime.hpp"
 #include "lazyfx/error.hpp"
 #include "lazyfx/interop/onnx.hpp"
@@ -57,6 +58,7 @@ int run_command(const std::vector<std::string>& arguments) {
       "shape of an input that is filled with a pattern, 1x3x224x224; repeatable")("out", po::value<std::string>()->value_name("DIR"),
                                                                                   "write each output to DIR/<name>.npy");
   add_tier(options);
+  add_trace(options);
   const auto parsed = parse(arguments, options, "run MODEL [OPTIONS]");
   if (!parsed) return success;
   if (parsed->operands.size() != 1) throw UsageError("run takes one MODEL, not " + std::to_string(parsed->operands.size()));
@@ -70,15 +72,23 @@ int run_command(const std::vector<std::string>& arguments) {
   std::filesystem::path folder;
   if (parsed->options.contains("out")) make_folder(folder = parsed->options["out"].as<std::string>());
   const std::string& file = parsed->operands[0];
-  Runtime runtime;
+  Progress progress;
+  Runtime runtime(traced(*parsed));
+  progress.show("reading " + file);
   const auto model = onnx::import_model(file, runtime.operators());
   std::vector<Value> inputs;
   Value result;
   try {
     inputs = make_inputs(model, files, shapes);
+    const CompileLine line(runtime, progress, file);
     LazyGraphModule module(runtime, model.graph, model.root.get());
     result = module.call(inputs);
-  } catch (const Error& error) { throw Error(error.kind(), file + ": " + error.what()); }
+  } catch (const Error& error) {
+    write_trace(*parsed, runtime);  // of how far it got
+    throw Error(error.kind(), file + ": " + error.what());
+  }
+  write_trace(*parsed, runtime);
+  progress.clear();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!files.contains(model.inputs[i].name)) {
       const Tensor& tensor = inputs[i].as_tensor();

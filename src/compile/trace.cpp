@@ -4,8 +4,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -16,9 +14,7 @@ namespace {
 
 template <std::size_t N>
 void copy(char (&to)[N], std::string_view from) noexcept {
-  const std::size_t n = std::min(from.size(), N - 1);
-  std::memcpy(to, from.data(), n);
-  to[n] = '\0';
+  to[from.copy(to, N - 1)] = '\0';
 }
 
 double microseconds(std::int64_t ns) { return static_cast<double>(ns) / 1000; }

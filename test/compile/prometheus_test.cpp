@@ -147,6 +147,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
   s.specializations = 21, s.runs = 22, s.waits = 23, s.events_lost = 24, s.hook_failures = 25;
   s.queued = 26, s.running = 27, s.waiting = 28, s.executables = 29, s.plans = 30;
   s.executable_bytes = 31, s.weight_bytes = 32, s.arena_bytes = 33, s.oldest_job = std::chrono::milliseconds(1500);
+  s.known_failures = 34, s.compiles_deferred = 35, s.overloaded = 36, s.threads = 37, s.cached = 38, s.cached_bytes = 39;
   s.queue_wait.counts[0] = 5, s.queue_wait.counts[2] = 7, s.queue_wait.counts[Histogram::bucket_count - 1] = 1;
   s.queue_wait.sum = std::chrono::nanoseconds(9'000'000'123'456'789);
   const std::string text = to_prometheus(s);
@@ -174,6 +175,12 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
                                                                 {"executable_bytes", 31},
                                                                 {"weight_bytes", 32},
                                                                 {"arena_bytes", 33},
+                                                                {"known_failures_total", 34},
+                                                                {"compiles_deferred_total", 35},
+                                                                {"overloaded_total", 36},
+                                                                {"pool_threads", 37},
+                                                                {"cached_executables", 38},
+                                                                {"cached_bytes", 39},
                                                                 {"oldest_job_seconds", 1.5}};
   for (const auto& [name, value] : expected) BOOST_TEST(value_of(families, std::string("lazyfx_") + name) == value, name);
   const auto& queue = families.at("lazyfx_queue_wait_seconds").samples;

@@ -1,0 +1,384 @@
+// The server of examples/compile_server.cpp, as its clients meet it.
+#define BOOST_TEST_MODULE examples_compile_server
+#include <boost/test/unit_test.hpp>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <nlohmann/json.hpp>
+
+#include "interop/onnx_writer.hpp"
+
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+namespace w = onnx_writer;
+using Json = nlohmann::json;
+using asio::ip::tcp;
+using Verb = http::verb;
+
+/// The program under test, on a port that the system chose.
+class Server {
+ public:
+  explicit Server(const char* threads = "2", const char* body_limit_mib = "1") {
+    const auto program = (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "examples" / "compile_server").string();
+    int ends[2];
+    BOOST_REQUIRE(::pipe(ends) == 0);
+    process_ = ::fork();
+    BOOST_REQUIRE(process_ >= 0);
+    if (process_ == 0) {
+      ::dup2(ends[1], STDOUT_FILENO);
+      ::close(ends[0]);
+      ::close(ends[1]);
+      ::execl(program.c_str(), "compile_server", "0", threads, body_limit_mib, static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    std::string line;
+    for (char c = 0; ::read(ends[0], &c, 1) == 1 && c != '\n';) line += c;
+    ::close(ends[0]);
+    const auto colon = line.rfind(':');
+    BOOST_REQUIRE_MESSAGE(colon != std::string::npos, "the server said: " << line);
+    port_ = static_cast<std::uint16_t>(std::stoi(line.substr(colon + 1)));
+  }
+  ~Server() {
+    if (process_ > 0) BOOST_TEST(stop() == 0);
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  void tell_to_stop(int how = SIGTERM) const { BOOST_REQUIRE(::kill(process_, how) == 0); }
+  /// Its exit status.
+  int stop(int how = SIGTERM) {
+    tell_to_stop(how);
+    return wait();
+  }
+  int wait() {
+    int status = -1;
+    BOOST_REQUIRE(::waitpid(process_, &status, 0) == process_);
+    process_ = -1;
+    return status;
+  }
+
+ private:
+  ::pid_t process_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+struct Answer {
+  unsigned status = 0;
+  std::string type, shape, body;
+  Json json() const { return Json::parse(body); }
+  std::string error() const { return json().at("error"); }
+};
+
+/// One connection, kept.
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : stream_(loop_) { stream_.connect(tcp::endpoint(asio::ip::address_v4::loopback(), port)); }
+
+  Answer ask(Verb verb, const std::string& target, const std::string& body = {}, const std::string& type = {}) {
+    http::request<http::string_body> request(verb, target, 11);
+    request.set(http::field::host, "localhost");
+    if (!type.empty()) request.set(http::field::content_type, type);
+    request.body() = body;
+    request.prepare_payload();
+    http::write(stream_, request);
+    return read();
+  }
+  void send(const std::string& bytes) { asio::write(stream_.socket(), asio::buffer(bytes)); }
+  Answer read() {
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(std::uint64_t{1} << 30);
+    http::read(stream_, buffer_, parser);
+    const auto& response = parser.get();
+    return {response.result_int(), std::string(response[http::field::content_type]), std::string(response["X-Shape"]), response.body()};
+  }
+  bool at_end() {
+    char c = 0;
+    boost::system::error_code end;
+    stream_.socket().read_some(asio::buffer(&c, 1), end);
+    return end == asio::error::eof;
+  }
+
+ private:
+  asio::io_context loop_;
+  boost::beast::tcp_stream stream_;
+  boost::beast::flat_buffer buffer_;
+};
+
+/// y = x + c over f32[N, 2].
+std::string plus(float c) {
+  return w::model({.nodes = {w::node("Add", {"x", "c"}, {"y"})},
+                   .initializers = {w::floats("c", {1}, {c})},
+                   .inputs = {w::value("x", w::f32, {"N", 2})},
+                   .outputs = {w::value("y", w::f32, {"N", 2})},
+                   .extra = {}});
+}
+
+const std::string ones = R"({"x": {"shape": [1, 2], "data": [1, 1]}})";
+const std::string octets = "application/octet-stream";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_model_is_put_called_listed_and_deleted) {
+  const Server server;
+  Client client(server.port());
+  BOOST_TEST(client.ask(Verb::get, "/models").json() == Json::array());
+  BOOST_TEST(client.ask(Verb::put, "/models/adds", plus(2)).status == 201u);
+  const Answer answer = client.ask(Verb::post, "/models/adds", R"({"x": {"shape": [2, 2], "data": [1, 2, 3, 4.5]}})");
+  BOOST_TEST(answer.status == 200u);
+  BOOST_TEST(answer.type == "application/json");
+  BOOST_TEST(answer.json() == Json::parse(R"({"y": {"shape": [2, 2], "data": [3, 4, 5, 6.5]}})"));
+  BOOST_TEST(client.ask(Verb::get, "/models").json() == Json::parse(R"([{"name": "adds", "generation": 1, "ready": true}])"));
+  BOOST_TEST(client.ask(Verb::delete_, "/models/adds").status == 200u);
+  BOOST_TEST(client.ask(Verb::post, "/models/adds", ones).status == 404u);
+  BOOST_TEST(client.ask(Verb::get, "/models").json() == Json::array());
+}
+
+BOOST_AUTO_TEST_CASE(raw_floats_go_in_and_come_out) {
+  const Server server;
+  Client client(server.port());
+  client.ask(Verb::put, "/models/adds", plus(2));
+  const Answer answer = client.ask(Verb::post, "/models/adds", w::raw_of<float>({1, 2, 3, 4, 5, 6}), octets);
+  BOOST_TEST(answer.status == 200u);
+  BOOST_TEST(answer.type == octets);
+  BOOST_TEST(answer.shape == "3x2");
+  BOOST_TEST(answer.body == w::raw_of<float>({3, 4, 5, 6, 7, 8}));
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_several_inputs_and_outputs_and_of_integers_speaks_json) {
+  const Server server;
+  Client client(server.port());
+  const auto model = w::model({.nodes = {w::node("Add", {"a", "b"}, {"sum"}), w::node("Sub", {"a", "b"}, {"difference"})},
+                               .initializers = {},
+                               .inputs = {w::value("a", w::i64, {2}), w::value("b", w::i64, {2})},
+                               .outputs = {w::value("sum", w::i64, {2}), w::value("difference", w::i64, {2})},
+                               .extra = {}});
+  BOOST_TEST(client.ask(Verb::put, "/models/both", model).status == 201u);
+  const Answer answer = client.ask(Verb::post, "/models/both",
+                                   R"({"b": {"shape": [2], "data": [1, 2]}, "a": {"shape": [2], "data": [9007199254740993, 5]}})");
+  BOOST_TEST(answer.json() == Json::parse(R"({"sum": {"shape": [2], "data": [9007199254740994, 7]},
+                                              "difference": {"shape": [2], "data": [9007199254740992, 3]}})"));
+  BOOST_TEST(client.ask(Verb::post, "/models/both", w::raw_of<float>({1, 2}), octets).status == 400u);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_is_replaced_hot_and_every_answer_is_one_of_the_two) {
+  const Server server("4");
+  Client editor(server.port());
+  editor.ask(Verb::put, "/models/m", plus(1));
+  std::atomic<bool> editing{true};
+  std::atomic<int> wrong{0}, first{0}, second{0};
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 4; ++t) {
+    callers.emplace_back([&] {
+      Client client(server.port());
+      while (editing.load()) {
+        const Answer answer = client.ask(Verb::post, "/models/m", w::raw_of<float>({10, 20}), octets);
+        if (answer.body == w::raw_of<float>({11, 21}))
+          ++first;
+        else if (answer.body == w::raw_of<float>({510, 520}))
+          ++second;
+        else
+          ++wrong;
+      }
+    });
+  }
+  for (int i = 1; i <= 200 || first.load() < 50 || second.load() < 50; ++i) {
+    const float c = i % 2 == 0 ? 1.0F : 500.0F;
+    if (editor.ask(Verb::put, "/models/m", plus(c)).status != 200u) ++wrong;
+    // Who replaced it reads what he wrote.
+    const Answer answer = editor.ask(Verb::post, "/models/m", w::raw_of<float>({0, 0}), octets);
+    if (answer.body != w::raw_of<float>({c, c})) ++wrong;
+  }
+  editing.store(false);
+  for (std::thread& caller : callers) caller.join();
+  BOOST_TEST(wrong.load() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_replacement_may_have_other_weights_inputs_and_outputs) {
+  const Server server;
+  Client client(server.port());
+  client.ask(Verb::put, "/models/m", plus(1));
+  BOOST_TEST(client.ask(Verb::put, "/models/m", w::model(w::dense())).status == 200u);
+  BOOST_TEST(client.ask(Verb::post, "/models/m", R"({"x": {"shape": [1, 2], "data": [1, 2]}})").json() ==
+             Json::parse(R"({"y": {"shape": [1, 3], "data": [5.5, 0, 18]}})"));
+  BOOST_TEST(client.ask(Verb::get, "/models").json()[0].at("generation") == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_model_is_refused_with_its_sentence_and_the_old_one_stays) {
+  const Server server;
+  Client client(server.port());
+  client.ask(Verb::put, "/models/m", plus(1));
+  auto unknown = w::dense();
+  unknown.nodes[1] = w::node("Frobnicate", {"h"}, {"y"});
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"", "m"}, {"0123456789", "m"}, {plus(1).substr(0, 40), "m"}, {w::model(unknown), "Frobnicate"}};
+  for (const auto& [body, word] : bad) {
+    for (const char* target : {"/models/m", "/models/fresh"}) {
+      const Answer answer = client.ask(Verb::put, target, body);
+      BOOST_TEST(answer.status == 400u);
+      BOOST_TEST(answer.error().find(word) != std::string::npos, answer.error());
+    }
+  }
+  BOOST_TEST(client.ask(Verb::post, "/models/m", ones).json()["y"]["data"] == Json::parse("[2, 2]"));
+  BOOST_TEST(client.ask(Verb::post, "/models/fresh", ones).status == 404u);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_that_does_not_compile_says_why_when_it_is_called) {
+  const Server server;
+  Client client(server.port());
+  auto unfit = w::dense();
+  unfit.initializers[1] = w::floats("fc.bias", {4}, {1, 2, 3, 4});
+  BOOST_TEST(client.ask(Verb::put, "/models/unfit", w::model(unfit)).status == 201u);
+  const Answer answer = client.ask(Verb::post, "/models/unfit", ones);
+  BOOST_TEST(answer.status == 400u);
+  BOOST_TEST(answer.error().find("Gemm") != std::string::npos, answer.error());
+  BOOST_TEST(client.ask(Verb::put, "/models/unfit", w::model(w::dense())).status == 200u);
+  BOOST_TEST(client.ask(Verb::post, "/models/unfit", ones).status == 200u);
+}
+
+BOOST_AUTO_TEST_CASE(bad_inputs_are_refused_with_a_sentence_and_the_connection_stays) {
+  const Server server;
+  Client client(server.port());
+  client.ask(Verb::put, "/models/m", plus(1));
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"", "no JSON"},
+      {"{\"x\": ", "no JSON"},
+      {"[1, 2]", "object"},
+      {"7", "object"},
+      {"{}", "'x' is missing"},
+      {R"({"z": {"shape": [1, 2], "data": [1, 1]}})", "no input 'z'"},
+      {R"({"x": 3})", "'x'"},
+      {R"({"x": {"data": [1, 1]}})", "'x'"},
+      {R"({"x": {"shape": [1, 2]}})", "'x'"},
+      {R"({"x": {"shape": [1, 2], "data": ["a", "b"]}})", "'x'"},
+      {R"({"x": {"shape": "1x2", "data": [1, 1]}})", "'x'"},
+      {R"({"x": {"shape": [1, 2], "data": [1, 1, 1]}})", "'x'"},
+      {R"({"x": {"shape": [-1, 2], "data": [1, 1]}})", "'x'"},
+      {R"({"x": {"shape": [4611686018427387904, 4611686018427387904], "data": []}})", "'x'"},
+      {R"({"x": {"shape": [1, 3], "data": [1, 1, 1]}})", "x"},
+      {R"({"x": {"shape": [2], "data": [1, 1]}})", "x"},
+      {std::string(100000, '['), "no JSON"}};
+  for (const auto& [body, word] : bad) {
+    const Answer answer = client.ask(Verb::post, "/models/m", body);
+    BOOST_TEST(answer.status == 400u, body.substr(0, 80));
+    BOOST_TEST(answer.error().find(word) != std::string::npos, answer.error());
+  }
+  for (const std::size_t bytes : {1u, 4u, 7u, 12u}) {
+    BOOST_TEST(client.ask(Verb::post, "/models/m", std::string(bytes, '\0'), octets).status == 400u);
+  }
+  BOOST_TEST(client.ask(Verb::post, "/models/m", ones).status == 200u);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_there_is_told) {
+  const Server server;
+  Client client(server.port());
+  for (const std::string& target : {std::string("/"), std::string("/models/"), std::string("/model"), std::string("/models/a/b"),
+                                    "/models/" + std::string(65, 'a'), std::string("/models/a%20b"), std::string("/models/absent")}) {
+    BOOST_TEST(client.ask(Verb::post, target, ones).status == 404u, target);
+  }
+  client.ask(Verb::put, "/models/m", plus(1));
+  BOOST_TEST(client.ask(Verb::patch, "/models/m").status == 405u);
+}
+
+BOOST_AUTO_TEST_CASE(a_body_beyond_the_limit_is_refused_before_it_is_read) {
+  const Server server;
+  Client announced(server.port());
+  announced.send("PUT /models/m HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n");
+  BOOST_TEST(announced.read().status == 413u);
+  Client chunked(server.port());
+  chunked.send("PUT /models/m HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n");
+  BOOST_TEST(chunked.read().status == 413u);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_http_is_refused_and_harms_nobody) {
+  const Server server;
+  Client nonsense(server.port());
+  nonsense.send("hello?\r\n\r\n");
+  BOOST_TEST(nonsense.read().status == 400u);
+  { Client gone(server.port()); }
+  {
+    Client half(server.port());
+    half.send("POST /models/m HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf");
+  }
+  Client client(server.port());
+  BOOST_TEST(client.ask(Verb::get, "/models").status == 200u);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_expects_to_be_told_may_go_on) {
+  const Server server;
+  Client client(server.port());
+  client.ask(Verb::put, "/models/m", plus(1));
+  client.send("POST /models/m HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(ones.size()) + "\r\n\r\n");
+  BOOST_TEST(client.read().status == 100u);
+  client.send(ones);
+  BOOST_TEST(client.read().status == 200u);
+}
+
+BOOST_AUTO_TEST_CASE(metrics_count_what_happened) {
+  const Server server;
+  Client client(server.port());
+  client.ask(Verb::put, "/models/m", plus(1));
+  client.ask(Verb::post, "/models/m", ones);
+  client.ask(Verb::put, "/models/m", plus(2));
+  client.ask(Verb::post, "/models/m", ones);
+  const Answer answer = client.ask(Verb::get, "/metrics");
+  BOOST_TEST(answer.type == "text/plain; version=0.0.4");
+  BOOST_TEST(answer.body.find("\nlazyfx_compiles_finished_total 2\n") != std::string::npos, answer.body);
+  BOOST_TEST(answer.body.find("\nlazyfx_marks_total 1\n") != std::string::npos, answer.body);
+}
+
+BOOST_AUTO_TEST_CASE(it_stops_when_told_and_lets_idle_connections_go) {
+  for (const int how : {SIGINT, SIGTERM}) {
+    Server server;
+    Client idle(server.port()), half(server.port());
+    idle.ask(Verb::put, "/models/m", plus(1));
+    half.send("POST /models/m HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf");
+    BOOST_TEST(server.stop(how) == 0);
+    BOOST_TEST(idle.at_end());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(it_stops_under_load_with_every_answer_whole) {
+  Server server("4");
+  {
+    Client client(server.port());
+    client.ask(Verb::put, "/models/m", plus(1));
+  }
+  std::atomic<int> answered{0}, wrong{0};
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 4; ++t) {
+    callers.emplace_back([&] {
+      try {
+        Client client(server.port());
+        for (;;) {
+          const Answer answer = client.ask(Verb::post, "/models/m", w::raw_of<float>({10, 20}), octets);
+          if (answer.body != w::raw_of<float>({11, 21})) ++wrong;
+          ++answered;
+        }
+      } catch (const boost::system::system_error&) {
+        // The server has gone.
+      }
+    });
+  }
+  while (answered.load() < 100) std::this_thread::yield();
+  server.tell_to_stop();
+  for (std::thread& caller : callers) caller.join();
+  BOOST_TEST(server.wait() == 0);
+  BOOST_TEST(wrong.load() == 0);
+}
