@@ -248,6 +248,7 @@ std::unique_ptr<Kernel> make_convolution(const KernelRequest& request, bool& app
   const ConvolutionGeometry geometry = make_geometry(conv, request.inputs, request.output);
   const bool empty = request.output.shape.size() == 0 || request.inputs[0].shape.size() == 0 || request.inputs[1].shape.size() == 0;
   if (request.output.dtype != DType::f32 || empty) return make_plain_convolution(geometry, request.output.dtype);
+  if (auto kernel = make_tiling_convolution(request, geometry, applied)) return kernel;
   onednn::engine();
   try {
     return onednn::guarded("convolution", [&] { return std::make_unique<OneDnnConvolution>(request, geometry, applied); });
