@@ -3,9 +3,9 @@
 #include <cstring>
 #include <string>
 
+#include "kernels/aligned.hpp"
 #include "kernels/conv.hpp"
 #include "kernels/gemm.hpp"
-#include "kernels/onednn.hpp"
 #include "kernels/tail.hpp"
 
 namespace lazyfx::kernels {
@@ -30,7 +30,7 @@ class TilingConvolution final : public Kernel {
       }
     }
     packed_bytes_ = packed_floats(in_channels_, columns_) * sizeof(float);
-    packed_ = onednn::allocate_aligned(packed_bytes_);
+    packed_ = allocate_aligned(packed_bytes_);
     pack_panels(ordered.data(), columns_, 1, in_channels_, columns_, 1, reinterpret_cast<float*>(packed_.get()));
     if (bias.defined()) {
       const Tensor values = bias.contiguous();
@@ -115,7 +115,7 @@ class TilingConvolution final : public Kernel {
   bool has_bias_;
   std::vector<Tail::Step> tail_;
   std::vector<float> bias_;
-  onednn::AlignedBytes packed_;
+  AlignedBytes packed_;
   std::size_t packed_bytes_ = 0;
 };
 
