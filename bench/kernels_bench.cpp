@@ -132,6 +132,20 @@ void add_convolutions() {
   }
 }
 
+void add_transposed_convolutions() {
+  for (const Conv& c : {Conv{24, 24, 80, 80, 2, 2, 1}, {24, 1, 160, 160, 2, 2, 1}, {64, 64, 40, 40, 2, 2, 1}, {64, 64, 40, 40, 4, 2, 1}}) {
+    const std::int64_t pad = (c.kernel - c.stride) / 2, h = c.height * c.stride, w = c.width * c.stride;
+    Job job;
+    job.primitive = primitive::Convolution{.strides = {c.stride, c.stride}, .dilations = {1, 1}, .pads_begin = {pad, pad}, .pads_end = {pad, pad}, .transposed = true};
+    job.inputs = {f32({1, c.in, c.height, c.width}, Layout::channels_last), f32({c.in, c.out, c.kernel, c.kernel}), f32(Shape{c.out})};
+    job.output = f32({1, c.out, h, w}, Layout::channels_last);
+    job.constant = {false, true, true};
+    job.flops = 2.0 * static_cast<double>(c.in * c.out * c.height * c.width * c.kernel * c.kernel);
+    add("transposed_conv/ic" + std::to_string(c.in) + "_oc" + std::to_string(c.out) + "_" + std::to_string(c.height) + "x" + std::to_string(c.width) + "_k" +
+            std::to_string(c.kernel) + "_s" + std::to_string(c.stride), job);
+  }
+}
+
 void add_products() {
   struct Size {
     std::int64_t m, k, n;
@@ -275,6 +289,7 @@ void add_others() {
 
 int main(int argc, char** argv) {
   add_convolutions();
+  add_transposed_convolutions();
   add_products();
   add_elementwise();
   add_others();

@@ -27,11 +27,11 @@ namespace lazyfx::kernels::HWY_NAMESPACE {
 namespace {
 
 // A panel is two vectors wide. Twelve rows of it leave, at 512 bits, eight of 32 registers for operands; otherwise six rows fill 16.
-constexpr std::int64_t vectors = 2;
+constexpr int vectors = 2;
 #if HWY_TARGET == HWY_AVX3
-constexpr std::int64_t most_rows = 12;
+constexpr int most_rows = 12;
 #else
-constexpr std::int64_t most_rows = 6;
+constexpr int most_rows = 6;
 #endif
 // A block of a (rows x depth) stays in the second-level cache while all panels of b pass by.
 constexpr std::int64_t depth_block = 512, row_block = 384, shallow = 256, shallow_row_block = 192;
@@ -39,27 +39,36 @@ constexpr std::size_t widest = 16;
 
 HWY_INLINE std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(F())); }
 
-// The operand's values for columns [column, column + count) of one row; count is a whole vector or less.
-HWY_INLINE V operand_of(const GemmStep& s, std::int64_t row, std::int64_t column, std::int64_t count) {
-  if (s.operand == nullptr) return hn::Zero(F());
-  const float* p = s.operand + row * s.row + column * s.column;
-  if (s.column == 0) return set(*p);
-  if (count == lanes()) return hn::LoadU(F(), p);
-  alignas(64) float part[widest] = {};
-  std::memcpy(part, p, static_cast<std::size_t>(count) * sizeof(float));
-  return hn::Load(F(), part);
-}
+/// Sums of a tile on their way out: `rows` rows of `width` elements, the first `count` of which are the product's, from (row, column) on.
+struct Patch {
+  float* sums;
+  std::int64_t rows, width, count, row, column;
+};
 
-// f(x, y) for every vector of a row of sums, y being the operand's.
+// sums = op(sums, operand) for every vector of the patch.
 template <class Op>
-HWY_INLINE void each(const GemmStep& s, float* sums, std::int64_t row, std::int64_t column, std::int64_t count, Op&& op) {
-  for (std::int64_t j = 0; j < count; j += lanes()) {
-    hn::Store(op(hn::Load(F(), sums + j), operand_of(s, row, column + j, HWY_MIN(lanes(), count - j))), F(), sums + j);
+HWY_INLINE void each(const GemmStep& s, const Patch& p, Op&& op) {
+  const std::int64_t lane = lanes();
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    float* sums = p.sums + r * p.width;
+    const float* operand = s.operand == nullptr ? nullptr : s.operand + (p.row + r) * s.row + p.column * s.column;
+    if (operand == nullptr || s.column == 0) {
+      const V y = operand == nullptr ? hn::Zero(F()) : set(*operand);
+      for (std::int64_t j = 0; j < p.count; j += lane) hn::Store(op(hn::Load(F(), sums + j), y), F(), sums + j);
+      continue;
+    }
+    std::int64_t j = 0;
+    for (; j + lane <= p.count; j += lane) hn::Store(op(hn::Load(F(), sums + j), hn::LoadU(F(), operand + j)), F(), sums + j);
+    if (j < p.count) {
+      alignas(64) float part[widest] = {};
+      std::memcpy(part, operand + j, static_cast<std::size_t>(p.count - j) * sizeof(float));
+      hn::Store(op(hn::Load(F(), sums + j), hn::Load(F(), part)), F(), sums + j);
+    }
   }
 }
 
-void apply(const GemmStep& s, float* sums, std::int64_t row, std::int64_t column, std::int64_t count) {
-  const auto with = [&](auto&& op) HWY_ATTR { each(s, sums, row, column, count, op); };
+void apply(const GemmStep& s, const Patch& p) {
+  const auto with = [&](auto&& op) HWY_ATTR { each(s, p, op); };
   const V alpha = set(s.alpha), beta = set(s.beta), zero = hn::Zero(F());
   switch (s.op) {
     case Tail::Op::relu:
@@ -92,37 +101,43 @@ struct Tile {
   bool first, last;
 };
 
-// Adds what earlier depth blocks left, applies the steps if this is the last one, and writes what lies inside c.
-void finish(const GemmArguments& g, const Tile& t, float* sums, std::int64_t rows, std::int64_t width) {
-  const std::int64_t column = t.panel * vectors * lanes();
-  const std::int64_t count = HWY_MIN(width, g.n - column);
-  for (std::int64_t row = t.row; row < t.row + rows; ++row, sums += width) {
-    float* c = g.c + row * g.c_row + column;
-    if (!t.first) {
-      for (std::int64_t j = 0; j < count; ++j) sums[j] += c[j];
+// Adds what earlier depth blocks left, applies the steps from `step` on if this is the last block, and writes what lies inside c.
+void finish(const GemmArguments& g, const Tile& t, const Patch& p, std::size_t step) {
+  float* c = g.c + p.row * g.c_row + p.column;
+  if (!t.first) {
+    for (std::int64_t r = 0; r < p.rows; ++r) {
+      for (std::int64_t j = 0; j < p.count; ++j) p.sums[r * p.width + j] += c[r * g.c_row + j];
     }
-    if (t.last) {
-      for (std::size_t i = 0; i < g.step_count; ++i) apply(g.steps[i], sums, row, column, count);
-    }
-    std::memcpy(c, sums, static_cast<std::size_t>(count) * sizeof(float));
+  }
+  if (t.last) {
+    for (; step < g.step_count; ++step) apply(g.steps[step], p);
+  }
+  for (std::int64_t r = 0; r < p.rows; ++r, c += g.c_row) {
+    const float* sums = p.sums + r * p.width;
+    std::int64_t j = 0;
+    for (; j + lanes() <= p.count; j += lanes()) hn::StoreU(hn::Load(F(), sums + j), F(), c + j);
+    if (j < p.count) std::memcpy(c + j, sums + j, static_cast<std::size_t>(p.count - j) * sizeof(float));
   }
 }
 
-// `rows` rows times `panels` panels, with `unroll` independent sums per element so that few rows still keep the multipliers busy.
-template <int rows, int panels, int unroll>
+// `rows` rows times `used` vectors of each of `panels` panels, with `unroll` independent sums per element, so that few rows still keep
+// the multipliers busy.
+template <int rows, int panels, int used, int unroll>
 HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (&b)[panels], std::int64_t b_row) {
   const std::int64_t lane = lanes();
   const std::int64_t left = t.panel * vectors * lane;
-  // Whole panels with nothing but a bias and a clip to apply never leave the registers.
-  const bool direct = left + panels * vectors * lane <= g.n && (g.simple || !t.last);
+  constexpr int across = panels * used;
+  // Whole vectors with nothing but a bias and a clip to apply never leave the registers.
+  const bool whole = left + across * lane <= g.n;
+  const bool direct = whole && (g.simple || !t.last);
   float* const c = g.c + t.row * g.c_row + left;
-  V sum[unroll][rows][panels * vectors];
+  V sum[unroll][rows][across];
   LAZYFX_UNROLL
   for (int u = 0; u < unroll; ++u) {
     LAZYFX_UNROLL
     for (int r = 0; r < rows; ++r) {
       LAZYFX_UNROLL
-      for (int v = 0; v < panels * vectors; ++v) sum[u][r][v] = hn::Zero(F());
+      for (int v = 0; v < across; ++v) sum[u][r][v] = hn::Zero(F());
     }
   }
   if (direct && !t.first) {
@@ -130,11 +145,11 @@ HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (
     LAZYFX_UNROLL
     for (int r = 0; r < rows; ++r) {
       LAZYFX_UNROLL
-      for (int v = 0; v < panels * vectors; ++v) hwy::Prefetch(c + r * g.c_row + v * lane);
+      for (int v = 0; v < across; ++v) hwy::Prefetch(c + r * g.c_row + v * lane);
     }
-  } else if (direct && g.bias != nullptr) {
+  } else if (whole && t.first && g.bias != nullptr) {
     LAZYFX_UNROLL
-    for (int v = 0; v < panels * vectors; ++v) {
+    for (int v = 0; v < across; ++v) {
       const V bias = hn::LoadU(F(), g.bias + left + v * lane);
       LAZYFX_UNROLL
       for (int r = 0; r < rows; ++r) sum[0][r][v] = bias;
@@ -145,17 +160,17 @@ HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (
   for (; k + unroll <= t.to; k += unroll) {
     LAZYFX_UNROLL
     for (int u = 0; u < unroll; ++u) {
-      V column[panels * vectors];
+      V column[across];
       LAZYFX_UNROLL
       for (int p = 0; p < panels; ++p) {
         LAZYFX_UNROLL
-        for (int v = 0; v < vectors; ++v) column[p * vectors + v] = hn::LoadU(F(), b[p] + (k + u) * b_row + v * lane);
+        for (int v = 0; v < used; ++v) column[p * used + v] = hn::LoadU(F(), b[p] + (k + u) * b_row + v * lane);
       }
       LAZYFX_UNROLL
       for (int r = 0; r < rows; ++r) {
         const V x = set(a[r * g.a_row + k + u]);
         LAZYFX_UNROLL
-        for (int v = 0; v < panels * vectors; ++v) sum[u][r][v] = hn::MulAdd(x, column[v], sum[u][r][v]);
+        for (int v = 0; v < across; ++v) sum[u][r][v] = hn::MulAdd(x, column[v], sum[u][r][v]);
       }
     }
   }
@@ -164,8 +179,8 @@ HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (
     for (int r = 0; r < rows; ++r) {
       const V x = set(a[r * g.a_row + k]);
       LAZYFX_UNROLL
-      for (int v = 0; v < panels * vectors; ++v) {
-        sum[0][r][v] = hn::MulAdd(x, hn::LoadU(F(), b[v / vectors] + k * b_row + v % vectors * lane), sum[0][r][v]);
+      for (int v = 0; v < across; ++v) {
+        sum[0][r][v] = hn::MulAdd(x, hn::LoadU(F(), b[v / used] + k * b_row + v % used * lane), sum[0][r][v]);
       }
     }
   }
@@ -174,7 +189,7 @@ HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (
     LAZYFX_UNROLL
     for (int r = 0; r < rows; ++r) {
       LAZYFX_UNROLL
-      for (int v = 0; v < panels * vectors; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], sum[u][r][v]);
+      for (int v = 0; v < across; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], sum[u][r][v]);
     }
   }
   if (direct) {
@@ -182,30 +197,30 @@ HWY_INLINE void tile(const GemmArguments& g, const Tile& t, const float* const (
       LAZYFX_UNROLL
       for (int r = 0; r < rows; ++r) {
         LAZYFX_UNROLL
-        for (int v = 0; v < panels * vectors; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], hn::LoadU(F(), c + r * g.c_row + v * lane));
+        for (int v = 0; v < across; ++v) sum[0][r][v] = hn::Add(sum[0][r][v], hn::LoadU(F(), c + r * g.c_row + v * lane));
       }
     }
     if (t.last && g.clips) {
       LAZYFX_UNROLL
       for (int r = 0; r < rows; ++r) {
         LAZYFX_UNROLL
-        for (int v = 0; v < panels * vectors; ++v) sum[0][r][v] = clamp(sum[0][r][v], g.low, g.high);
+        for (int v = 0; v < across; ++v) sum[0][r][v] = clamp(sum[0][r][v], g.low, g.high);
       }
     }
     LAZYFX_UNROLL
     for (int r = 0; r < rows; ++r) {
       LAZYFX_UNROLL
-      for (int v = 0; v < panels * vectors; ++v) hn::StoreU(sum[0][r][v], F(), c + r * g.c_row + v * lane);
+      for (int v = 0; v < across; ++v) hn::StoreU(sum[0][r][v], F(), c + r * g.c_row + v * lane);
     }
     return;
   }
-  alignas(64) float sums[rows * panels * vectors * static_cast<int>(widest)];
+  alignas(64) float sums[rows * across * static_cast<int>(widest)];
   LAZYFX_UNROLL
   for (int r = 0; r < rows; ++r) {
     LAZYFX_UNROLL
-    for (int v = 0; v < panels * vectors; ++v) hn::Store(sum[0][r][v], F(), sums + (r * panels * vectors + v) * lane);
+    for (int v = 0; v < across; ++v) hn::Store(sum[0][r][v], F(), sums + (r * across + v) * lane);
   }
-  finish(g, t, sums, rows, panels * vectors * lane);
+  finish(g, t, {sums, rows, across * lane, HWY_MIN(across * lane, g.n - left), t.row, left}, whole && g.bias != nullptr ? 1 : 0);
 }
 
 HWY_INLINE const float* panel_of(const GemmArguments& g, std::int64_t panel, std::int64_t& b_row) {
@@ -223,26 +238,15 @@ void rows_of_panel(const GemmArguments& g, const Tile& t) {
   std::int64_t b_row = 0;
   const float* const b[1] = {panel_of(g, t.panel, b_row)};
   constexpr int unroll = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
-  tile<rows, 1, unroll>(g, t, b, b_row);
+  const bool half = g.n - t.panel * vectors * lanes() <= lanes();
+  half ? tile<rows, 1, 1, unroll>(g, t, b, b_row) : tile<rows, 1, vectors, unroll>(g, t, b, b_row);
 }
 
-void dispatch_rows(const GemmArguments& g, const Tile& t, std::int64_t rows) {
-  switch (rows) {
-    case 1: return rows_of_panel<1>(g, t);
-    case 2: return rows_of_panel<2>(g, t);
-    case 3: return rows_of_panel<3>(g, t);
-    case 4: return rows_of_panel<4>(g, t);
-    case 5: return rows_of_panel<5>(g, t);
-    case 6: return rows_of_panel<6>(g, t);
-#if HWY_TARGET == HWY_AVX3
-    case 7: return rows_of_panel<7>(g, t);
-    case 8: return rows_of_panel<8>(g, t);
-    case 9: return rows_of_panel<9>(g, t);
-    case 10: return rows_of_panel<10>(g, t);
-    case 11: return rows_of_panel<11>(g, t);
-    case 12: return rows_of_panel<12>(g, t);
-#endif
-    default: return;
+template <int most>
+HWY_INLINE void dispatch_rows(const GemmArguments& g, const Tile& t, std::int64_t rows) {
+  if constexpr (most > 0) {
+    if (rows == most) return rows_of_panel<most>(g, t);
+    dispatch_rows<most - 1>(g, t, rows);
   }
 }
 
@@ -254,7 +258,7 @@ HWY_INLINE bool several_panels(const GemmArguments& g, Tile& t, std::int64_t who
   for (int p = 0; p < panels; ++p) b[p] = g.b + (t.panel + p) * g.b_panel;
   constexpr int unroll = rows * panels * vectors < 8 ? 2 : 1;
   const float* const(&fixed)[panels] = reinterpret_cast<const float* const(&)[panels]>(b);
-  tile<rows, panels, unroll>(g, t, fixed, g.b_row);
+  tile<rows, panels, vectors, unroll>(g, t, fixed, g.b_row);
   t.panel += panels;
   return true;
 }
@@ -268,7 +272,7 @@ void few_rows(const GemmArguments& g, Tile t, std::int64_t panels) {
     } else if (several_panels<2, 2>(g, t, whole)) {
       continue;
     }
-    dispatch_rows(g, t, g.m);
+    dispatch_rows<2>(g, t, g.m);
     ++t.panel;
   }
 }
@@ -293,7 +297,7 @@ void run_gemm(const GemmArguments& g) {
           // What does not fill a tile is split evenly: two tiles of seven rows are faster than twelve and two.
           const std::int64_t left = end - t.row;
           const std::int64_t rows = left <= most_rows ? left : left < 2 * most_rows ? (left + 1) / 2 : most_rows;
-          dispatch_rows(g, t, rows);
+          dispatch_rows<most_rows>(g, t, rows);
           t.row += rows;
         }
       }
@@ -335,8 +339,6 @@ void GemmArguments::simplify() {
       high = s.op == Tail::Op::relu ? std::numeric_limits<float>::infinity() : s.beta;
     } else {
       simple = false;
-      bias = nullptr;
-      return;
     }
   }
 }

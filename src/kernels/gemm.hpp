@@ -29,12 +29,12 @@ struct GemmArguments {
   std::int64_t c_row = 0;
   const GemmStep* steps = nullptr;
   std::size_t step_count = 0;
-  /// When `simple`, the steps amount to: add `bias` (n numbers) unless it is null, then clip to [low, high] if `clips`.
+  const float* bias = nullptr;  ///< what the first step adds, if that is a number per column
+  /// When `simple`, the steps are no more than that and a clip to [low, high] if `clips`.
   bool simple = false, clips = false;
-  const float* bias = nullptr;
   float low = 0, high = 0;
 
-  /// Sets the four members above from the steps.
+  /// Sets the five members above from the steps.
   void simplify();
 };
 

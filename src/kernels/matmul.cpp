@@ -1,171 +1,25 @@
-#include <algorithm>
-#include <array>
-#include <optional>
-#include <string>
-
 #include "kernels/families.hpp"
-#include "kernels/gemm.hpp"
-#include "kernels/matmul_plan.hpp"
-#include "kernels/onednn.hpp"
-#include "lazyfx/error.hpp"
+#include "kernels/gemm_kernel.hpp"
 
 namespace lazyfx::kernels {
 namespace {
 
-constexpr std::size_t most_steps = 12, most_operands = 4;  // for_each_outer walks eight operands: a, b, c, the output and these
-
-/// Where an epilogue's operand lies next to the output.
-struct TailOperand {
-  std::int64_t row = 0, column = 0;
-};
-
-/// The plan with the tail's operands as further operands of the batch loops.
-struct GemmPlan : MatmulPlan {
-  std::vector<TailOperand> tail_operands;
-
-  // Batches that share one b and lie behind each other are one taller product.
-  void merge_batches() {
-    if (batch.rank != 1 || batch.extent[0] <= 1 || batch.strides[1][0] != 0 || a_column != 1 || a_row != k) return;
-    const std::int64_t count = batch.extent[0];
-    if (batch.strides[0][0] != m * k || batch.strides[3][0] != m * n) return;
-    const auto joins = [&](std::int64_t step, std::int64_t row) { return step == row * m; };
-    if (has_addend && !joins(batch.strides[2][0], c_row)) return;
-    for (std::size_t i = 0; i < tail_operands.size(); ++i) {
-      if (!joins(batch.strides[4 + i][0], tail_operands[i].row)) return;
-    }
-    m *= count;
-    batch.extent[0] = 1;
-    for (Strides& s : batch.strides) s[0] = 0;
-  }
-};
-
-class GemmKernel final : public Kernel {
- public:
-  GemmKernel(GemmPlan plan, Tail tail, const Tensor& b, std::size_t inputs) : p_(std::move(plan)), tail_(std::move(tail)), inputs_(inputs) {
-    p_.merge_batches();
-    const std::int64_t panel = gemm().panel;
-    if (b.defined() && p_.b_is_shared()) {
-      const Tensor rows = b.contiguous();
-      packed_bytes_ = packed_floats(p_.k, p_.n) * sizeof(float);
-      packed_ = onednn::allocate_aligned(packed_bytes_);
-      pack_panels(static_cast<const float*>(rows.raw()), p_.b_row, p_.b_column, p_.k, p_.n, static_cast<float>(p_.alpha), floats(packed_.get()));
-      p_.alpha = 1;
-    } else if (p_.b_column == 1 && p_.m <= reads_in_place) {
-      b_scratch_ = p_.n % panel == 0 ? 0 : static_cast<std::size_t>(p_.k * panel);
-    } else {
-      b_scratch_ = packed_floats(p_.k, p_.n);
-    }
-    a_scratch_ = p_.a_column == 1 ? 0 : static_cast<std::size_t>((p_.m * p_.k + 15) / 16 * 16);
-    b_scratch_ = (b_scratch_ + 15) / 16 * 16;
-  }
-
-  std::string describe() const override {
-    return std::string("gemm ") + isa_name() + " " + std::to_string(p_.m) + "x" + std::to_string(p_.k) + "x" + std::to_string(p_.n);
-  }
-  bool packs(std::size_t i) const override { return i == 1 && packed_; }
-  std::size_t resident_bytes() const override { return packed_bytes_; }
-  std::size_t scratch_bytes() const override { return (a_scratch_ + b_scratch_) * sizeof(float); }
-
-  void run(const void* const* inputs, void* output, void* scratch) const override {
-    std::array<GemmStep, most_steps> steps;
-    GemmArguments g;
-    g.m = p_.m;
-    g.n = p_.n;
-    g.k = p_.k;
-    g.c_row = p_.n;
-    g.steps = steps.data();
-    auto* const a_copy = static_cast<float*>(scratch);
-    auto* const b_copy = a_copy + a_scratch_;
-    const float* packed_from = nullptr;
-    for_each_outer(p_.batch, 0, [&](const std::int64_t* o) {
-      g.step_count = fill_steps(steps, inputs, o);
-      g.simplify();
-      place_a(g, static_cast<const float*>(inputs[0]) + o[0], a_copy);
-      const float* b = packed_ ? nullptr : static_cast<const float*>(inputs[1]) + o[1];
-      if (packed_ || b != packed_from) place_b(g, b, b_copy);
-      packed_from = b;
-      g.c = static_cast<float*>(output) + o[3];
-      gemm().run(g);
-    });
-  }
-
- private:
-  // Up to this many rows, packing b would cost more than it saves.
-  static constexpr std::int64_t reads_in_place = 24;
-
-  static float* floats(std::byte* p) { return reinterpret_cast<float*>(p); }
-
-  void place_a(GemmArguments& g, const float* a, float* copy) const {
-    g.a = a;
-    g.a_row = p_.a_row;
-    if (a_scratch_ == 0) return;
-    for (std::int64_t i = 0; i < p_.m; ++i) {
-      for (std::int64_t k = 0; k < p_.k; ++k) copy[i * p_.k + k] = a[i * p_.a_row + k * p_.a_column];
-    }
-    g.a = copy;
-    g.a_row = p_.k;
-  }
-
-  void place_b(GemmArguments& g, const float* b, float* copy) const {
-    const std::int64_t panel = gemm().panel;
-    g.b_last = nullptr;
-    if (packed_ || !(p_.b_column == 1 && p_.m <= reads_in_place)) {
-      if (!packed_) pack_panels(b, p_.b_row, p_.b_column, p_.k, p_.n, 1, copy);
-      g.b = packed_ ? floats(packed_.get()) : copy;
-      g.b_row = panel;
-      g.b_panel = panel * p_.k;
-      return;
-    }
-    g.b = b;
-    g.b_row = p_.b_row;
-    g.b_panel = panel;
-    const std::int64_t rest = p_.n % panel;
-    if (rest != 0) {
-      pack_panels(b + p_.n - rest, p_.b_row, 1, p_.k, rest, 1, copy);
-      g.b_last = copy;
-    }
-  }
-
-  std::size_t fill_steps(std::array<GemmStep, most_steps>& steps, const void* const* inputs, const std::int64_t* offsets) const {
-    std::size_t n = 0;
-    if (p_.alpha != 1) steps[n++] = {Tail::Op::linear, static_cast<float>(p_.alpha), 0};
-    if (p_.has_addend) {
-      steps[n++] = {Tail::Op::add, static_cast<float>(p_.beta), 0, static_cast<const float*>(inputs[2]) + offsets[2], p_.c_row, p_.c_column};
-    }
-    for (const Tail::Step& s : tail_.steps) {
-      steps[n] = {s.op, s.alpha, s.beta};
-      if (s.binary()) {
-        steps[n].operand = static_cast<const float*>(inputs[inputs_ + s.operand]) + offsets[4 + s.operand];
-        steps[n].row = p_.tail_operands[s.operand].row;
-        steps[n].column = p_.tail_operands[s.operand].column;
-      }
-      ++n;
-    }
-    return n;
-  }
-
-  GemmPlan p_;
-  Tail tail_;
-  std::size_t inputs_;
-  onednn::AlignedBytes packed_;
-  std::size_t packed_bytes_ = 0, a_scratch_ = 0, b_scratch_ = 0;
-};
-
-/// The tail, if every operand broadcasts to the output and there are not too many.
-std::optional<Tail> place_tail(const Epilogue& epilogue, const primitive::Matmul& matmul, std::span<const Operand> inputs,
-                               const Operand& output, GemmPlan& plan) {
+/// The plan with the tail, if every operand broadcasts to the output and there are not too many.
+std::optional<GemmPlan> plan_with_tail(const Epilogue& epilogue, const primitive::Matmul& matmul, std::span<const Operand> inputs,
+                                       const Operand& output) {
   auto tail = match_tail(epilogue.body);
-  if (!tail || tail->steps.size() + 2 > most_steps || epilogue.operands.size() > most_operands) return std::nullopt;
+  if (!tail || tail->steps.size() + 2 > GemmPlan::most_steps || epilogue.operands.size() > GemmPlan::most_operands) return std::nullopt;
+  GemmPlan plan;
   std::vector<Strides> more;
   const std::size_t rank = output.shape.rank();
   for (const Operand& operand : epilogue.operands) {
     if (operand.dtype != DType::f32 || operand.layout != Layout::row_major) return std::nullopt;
-    const Strides s = broadcast_strides(operand, output.shape);
-    plan.tail_operands.push_back({s[rank - 2], s[rank - 1]});
-    more.push_back(s);
+    more.push_back(broadcast_strides(operand, output.shape));
+    plan.tail_operands.push_back({more.back()[rank - 2], more.back()[rank - 1]});
   }
   static_cast<MatmulPlan&>(plan) = plan_matmul(matmul, inputs, output, more);
-  return tail;
+  plan.tail = std::move(*tail);
+  return plan;
 }
 
 }  // namespace
@@ -175,17 +29,13 @@ std::unique_ptr<Kernel> make_matmul(const KernelRequest& request, bool& applied)
   GemmPlan plan;
   static_cast<MatmulPlan&>(plan) = plan_matmul(matmul, request.inputs, request.output, {});
   if (request.output.dtype != DType::f32 || request.output.shape.size() == 0) return make_plain_matmul(plan, request.output.dtype);
-  Tail tail;
   if (request.epilogue != nullptr) {
-    GemmPlan tailed;
-    if (auto found = place_tail(*request.epilogue, matmul, request.inputs, request.output, tailed)) {
-      tail = std::move(*found);
-      plan = std::move(tailed);
+    if (auto tailed = plan_with_tail(*request.epilogue, matmul, request.inputs, request.output)) {
+      plan = std::move(*tailed);
       applied = true;
     }
   }
-  const Tensor b = request.constants.size() > 1 ? request.constants[1] : Tensor();
-  return std::make_unique<GemmKernel>(std::move(plan), std::move(tail), b, request.inputs.size());
+  return make_gemm_kernel(std::move(plan), request.constants.size() > 1 ? request.constants[1] : Tensor());
 }
 
 }  // namespace lazyfx::kernels

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/isa.hpp"
+#include "kernels/kernel.hpp"
 #include "lazyfx/error.hpp"
 
 namespace lazyfx::kernels::onednn {
@@ -108,10 +109,6 @@ void reorder(const dnnl::memory::desc& from, const void* source, const dnnl::mem
     stream.wait();
     return 0;
   });
-}
-
-AlignedBytes allocate_aligned(std::size_t bytes) {
-  return AlignedBytes(static_cast<std::byte*>(::operator new[](std::max<std::size_t>(bytes, 64), std::align_val_t(64))));
 }
 
 }  // namespace lazyfx::kernels::onednn

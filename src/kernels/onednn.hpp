@@ -10,7 +10,7 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "kernels/placement.hpp"
+#include "kernels/aligned.hpp"
 
 namespace lazyfx::kernels::onednn {
 
@@ -67,13 +67,6 @@ class Executor {
 
 /// Copies from one description to another through a reorder that is made, run and dropped: for packing constants.
 void reorder(const dnnl::memory::desc& from, const void* source, const dnnl::memory::desc& to, void* target);
-
-/// Memory aligned to 64 bytes.
-struct AlignedDelete {
-  void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t(64)); }
-};
-using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
-AlignedBytes allocate_aligned(std::size_t bytes);
 
 template <class F>
 auto guarded(const char* what, F&& f) -> decltype(f()) {

@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <string>
 
 #include "kernels/families.hpp"
+#include "kernels/isa.hpp"
+#include "kernels/pool_vector.hpp"
 #include "kernels/scalar_math.hpp"
 #include "kernels/window.hpp"
 #include "lazyfx/error.hpp"
@@ -68,21 +71,88 @@ class PlainPool final : public Kernel {
     }
     if (kind_ == PoolKind::max) return top;
     if (kind_ == PoolKind::average_include_pad) count = w_.kernel[0] * w_.kernel[1] * w_.kernel[2];
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(count == 0 ? 0 : sum / count);
-    else return convert<T>(count == 0 ? 0.0 : sum / static_cast<double>(count));
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(count == 0 ? 0 : sum / count);
+    else
+      return convert<T>(count == 0 ? 0.0 : sum / static_cast<double>(count));
   }
 
   static constexpr bool is_half = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
   static T lowest() {
-    if constexpr (is_half) return T(-std::numeric_limits<float>::infinity());
-    else if constexpr (std::is_integral_v<T>) return std::numeric_limits<T>::lowest();
-    else return -std::numeric_limits<T>::infinity();
+    if constexpr (is_half)
+      return T(-std::numeric_limits<float>::infinity());
+    else if constexpr (std::is_integral_v<T>)
+      return std::numeric_limits<T>::lowest();
+    else
+      return -std::numeric_limits<T>::infinity();
   }
 
   PoolKind kind_;
   Window w_;
   std::int64_t channels_;
 };
+
+/// What each window along one axis sees of the input.
+std::vector<PoolTaps> taps_along(const Window& w, std::size_t axis) {
+  std::vector<PoolTaps> taps;
+  for (std::int64_t i = 0; i < w.out[axis]; ++i) {
+    const std::int64_t start = i * w.stride[axis] - w.pad_begin[axis], dilation = w.dilation[axis];
+    const std::int64_t from = start < 0 ? (-start + dilation - 1) / dilation : 0;
+    const std::int64_t to = std::min(w.kernel[axis], start >= w.in[axis] ? 0 : (w.in[axis] - start + dilation - 1) / dilation);
+    taps.push_back(to > from ? PoolTaps{start + from * dilation, to - from} : PoolTaps{});
+  }
+  return taps;
+}
+
+/// f32 by vectors of channels, or of positions of a row.
+class VectorPool final : public Kernel {
+ public:
+  VectorPool(PoolFunction function, PoolPlan plan, std::int64_t line) : function_(function), plan_(std::move(plan)), line_(line) {}
+
+  std::string describe() const override { return std::string("pool ") + isa_name(); }
+  std::size_t scratch_bytes() const override { return static_cast<std::size_t>(line_) * sizeof(float); }
+  std::size_t resident_bytes() const override {
+    return (plan_.taps[0].size() + plan_.taps[1].size() + plan_.taps[2].size()) * sizeof(PoolTaps);
+  }
+  void run(const void* const* inputs, void* output, void* scratch) const override {
+    function_(plan_, static_cast<const float*>(inputs[0]), static_cast<float*>(output), static_cast<float*>(scratch));
+  }
+
+ private:
+  PoolFunction function_;
+  PoolPlan plan_;
+  std::int64_t line_;
+};
+
+/// Nothing for operands of different layouts, and for geometry so odd that padded rows would be far larger than the operands.
+std::unique_ptr<Kernel> make_vector_pool(const primitive::Pool& pool, const Window& window, const Operand& input, const Operand& output) {
+  if (input.layout != output.layout || input.shape.size() == 0 || output.shape.size() == 0) return nullptr;
+  PoolPlan plan;
+  plan.window = window;
+  plan.channels = input.shape[1];
+  plan.include_pad = pool.kind == PoolKind::average_include_pad;
+  bool global = true;
+  for (std::size_t d = 0; d < 3; ++d) {
+    plan.taps[d] = taps_along(window, d);
+    global =
+        global && window.out[d] == 1 && plan.taps[d][0].count == window.in[d] && (!plan.include_pad || window.kernel[d] == window.in[d]);
+  }
+  if (global) {
+    primitive::Reduce reduce{pool.kind == PoolKind::max ? primitive::ReduceKind::max : primitive::ReduceKind::mean, {}};
+    for (std::size_t axis = 2; axis < input.shape.rank(); ++axis) reduce.axes.push_back(axis);
+    return make_reduce(reduce, input, output);
+  }
+  std::int64_t line = 0;
+  if (input.layout == Layout::row_major) {
+    constexpr std::int64_t most = std::int64_t{1} << 20;
+    const std::int64_t beyond = std::max({window.stride[2], window.kernel[2], window.dilation[2], window.pad_begin[2]});
+    if (window.pad_begin[2] < 0 || beyond > most || window.kernel[2] * window.dilation[2] > most || window.out[2] * window.stride[2] > most)
+      return nullptr;
+    line = plan.line();
+  }
+  return std::make_unique<VectorPool>(vector_pool(pool.kind == PoolKind::max, input.layout == Layout::channels_last), std::move(plan),
+                                      line);
+}
 
 }  // namespace
 
@@ -92,10 +162,15 @@ std::unique_ptr<Kernel> make_pool(const primitive::Pool& pool, const Operand& in
   if (pool.kernel.size() != window.spatial || input.shape[1] != output.shape[1]) {
     throw Error(ErrorKind::invalid_argument, "pool of " + to_string(input.shape) + " cannot give " + to_string(output.shape));
   }
+  if (input.dtype == DType::f32) {
+    if (auto kernel = make_vector_pool(pool, window, input, output)) return kernel;
+  }
   return visit_dtype(input.dtype, [&](auto type) -> std::unique_ptr<Kernel> {
     using T = typename decltype(type)::type;
-    if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, bool>) refuse_dtype("pool", input.dtype);
-    else return std::make_unique<PlainPool<T>>(pool.kind, window, input.shape[1]);
+    if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, bool>)
+      refuse_dtype("pool", input.dtype);
+    else
+      return std::make_unique<PlainPool<T>>(pool.kind, window, input.shape[1]);
   });
 }
 

@@ -3,7 +3,9 @@
 #include <string>
 
 #include "kernels/families.hpp"
+#include "kernels/isa.hpp"
 #include "kernels/placement.hpp"
+#include "kernels/reduce_vector.hpp"
 #include "kernels/scalar_math.hpp"
 #include "lazyfx/error.hpp"
 
@@ -23,7 +25,8 @@ ReduceLoops plan_loops(const primitive::Reduce& reduce, const Operand& input, co
   const bool keeps = output.shape.rank() == rank;
   std::array<bool, Shape::max_rank> is_reduced{};
   for (const std::size_t axis : reduce.axes) {
-    if (axis >= rank) throw Error(ErrorKind::invalid_argument, "reduce names axis " + std::to_string(axis) + " of rank " + std::to_string(rank));
+    if (axis >= rank)
+      throw Error(ErrorKind::invalid_argument, "reduce names axis " + std::to_string(axis) + " of rank " + std::to_string(rank));
     is_reduced[axis] = true;
   }
   const Strides in = strides_of(input), out = strides_of(output);
@@ -68,20 +71,26 @@ using Accumulator = std::conditional_t<std::is_integral_v<T>, std::conditional_t
 
 template <class T>
 Accumulator<T> load(T x) {
-  if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) return static_cast<double>(static_cast<float>(x));
-  else return static_cast<Accumulator<T>>(x);
+  if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+    return static_cast<double>(static_cast<float>(x));
+  else
+    return static_cast<Accumulator<T>>(x);
 }
 
 template <class A>
 A wrapping_add(A a, A b) {
-  if constexpr (std::is_integral_v<A>) return static_cast<A>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-  else return a + b;
+  if constexpr (std::is_integral_v<A>)
+    return static_cast<A>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  else
+    return a + b;
 }
 
 template <class A>
 A wrapping_mul(A a, A b) {
-  if constexpr (std::is_integral_v<A>) return static_cast<A>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
-  else return a * b;
+  if constexpr (std::is_integral_v<A>)
+    return static_cast<A>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  else
+    return a * b;
 }
 
 template <class T>
@@ -132,20 +141,70 @@ class PlainReduce final : public Kernel {
 
   static A real(double x) { return convert<A>(x); }
   A mean(A sum) const {
-    if constexpr (std::is_integral_v<A>) return loops_.count == 0 ? A(0) : sum / static_cast<A>(loops_.count);
-    else return sum / static_cast<A>(loops_.count);
+    if constexpr (std::is_integral_v<A>)
+      return loops_.count == 0 ? A(0) : sum / static_cast<A>(loops_.count);
+    else
+      return sum / static_cast<A>(loops_.count);
   }
   static A lowest() {
-    if constexpr (std::is_integral_v<T>) return static_cast<A>(std::numeric_limits<T>::lowest());
-    else return -std::numeric_limits<A>::infinity();
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<A>(std::numeric_limits<T>::lowest());
+    else
+      return -std::numeric_limits<A>::infinity();
   }
   static A highest() {
-    if constexpr (std::is_integral_v<T>) return static_cast<A>(std::numeric_limits<T>::max());
-    else return std::numeric_limits<A>::infinity();
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<A>(std::numeric_limits<T>::max());
+    else
+      return std::numeric_limits<A>::infinity();
   }
 
   ReduceKind kind_;
   ReduceLoops loops_;
+};
+
+/// f32 by vectors: the innermost loop over memory is either kept (lanes are results) or reduced (lanes are elements of one result).
+class VectorReduce final : public Kernel {
+ public:
+  /// Nothing if there are no elements, or more loops than the vector functions walk.
+  static std::unique_ptr<Kernel> make(ReduceKind kind, const ReduceLoops& loops) {
+    const LoopNest &kept = loops.kept, &reduced = loops.reduced;
+    if (kept.size() == 0 || loops.count == 0) return nullptr;
+    const std::size_t inner = kept.rank - 1;
+    const auto steps = [](const LoopNest& nest, std::size_t loop) { return ReduceBlock::Rows{nest.extent[loop], nest.strides[0][loop]}; };
+    ReduceBlock block;
+    block.results = kept.extent[inner];
+    block.in_step = kept.strides[0][inner];
+    block.out_step = kept.strides[1][inner];
+    const bool by_columns = block.results > 1 && block.in_step == 1;
+    // A single element has a loop with any stride.
+    const bool in_runs = reduced.extent[reduced.rank - 1] == 1 || reduced.strides[0][reduced.rank - 1] == 1;
+    if (!by_columns && !in_runs) return nullptr;
+    std::size_t loops_left = reduced.rank;
+    if (!by_columns) block.length = reduced.extent[--loops_left];
+    if (loops_left > block.rows.size()) return nullptr;
+    for (std::size_t i = 0; i < loops_left; ++i) block.rows[block.rows.size() - loops_left + i] = steps(reduced, i);
+    return std::make_unique<VectorReduce>(vector_reduce(kind, by_columns), block, kept);
+  }
+
+  VectorReduce(ReduceFunction function, const ReduceBlock& block, LoopNest kept)
+      : function_(function), block_(block), kept_(std::move(kept)) {}
+
+  std::string describe() const override { return std::string("reduce ") + isa_name(); }
+
+  void run(const void* const* inputs, void* output, void*) const override {
+    for_each_outer(kept_, 1, [&](const std::int64_t* offset) {
+      ReduceBlock block = block_;
+      block.in = static_cast<const float*>(inputs[0]) + offset[0];
+      block.out = static_cast<float*>(output) + offset[1];
+      function_(block);
+    });
+  }
+
+ private:
+  ReduceFunction function_;
+  ReduceBlock block_;
+  LoopNest kept_;
 };
 
 }  // namespace
@@ -153,10 +212,15 @@ class PlainReduce final : public Kernel {
 std::unique_ptr<Kernel> make_reduce(const primitive::Reduce& reduce, const Operand& input, const Operand& output) {
   if (input.dtype != output.dtype) throw Error(ErrorKind::invalid_argument, "reduce does not change the dtype");
   ReduceLoops loops = plan_loops(reduce, input, output);
+  if (input.dtype == DType::f32) {
+    if (auto kernel = VectorReduce::make(reduce.kind, loops)) return kernel;
+  }
   return visit_dtype(input.dtype, [&](auto type) -> std::unique_ptr<Kernel> {
     using T = typename decltype(type)::type;
-    if constexpr (std::is_same_v<T, std::string>) refuse_dtype("reduce", input.dtype);
-    else return std::make_unique<PlainReduce<T>>(reduce.kind, std::move(loops));
+    if constexpr (std::is_same_v<T, std::string>)
+      refuse_dtype("reduce", input.dtype);
+    else
+      return std::make_unique<PlainReduce<T>>(reduce.kind, std::move(loops));
   });
 }
 

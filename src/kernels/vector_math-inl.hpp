@@ -7,6 +7,9 @@
 #define LAZYFX_KERNELS_VECTOR_MATH_INL_HPP
 #endif
 
+#include <cstddef>
+#include <cstring>
+
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -19,6 +22,29 @@ using V = hn::Vec<F>;
 using M = hn::Mask<F>;
 
 HWY_INLINE V set(float x) { return hn::Set(F(), x); }
+
+/// The first n elements at p, and `rest` in the other lanes; nothing beyond them is read.
+HWY_INLINE V load_some(const float* p, std::size_t n, float rest = 0) {
+#if HWY_TARGET == HWY_SSSE3
+  alignas(16) float part[4] = {rest, rest, rest, rest};
+  for (std::size_t i = 0; i < n && i < 4; ++i) part[i] = p[i];
+  return hn::Load(F(), part);
+#else
+  const M mask = hn::FirstN(F(), n);
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, F(), p), set(rest));
+#endif
+}
+
+/// Writes the first n lanes to p and nothing beyond them.
+HWY_INLINE void store_some(V x, float* p, std::size_t n) {
+#if HWY_TARGET == HWY_SSSE3
+  alignas(16) float part[4];
+  hn::Store(x, F(), part);
+  for (std::size_t i = 0; i < n && i < 4; ++i) p[i] = part[i];
+#else
+  hn::BlendedStore(x, hn::FirstN(F(), n), F(), p);
+#endif
+}
 
 /// c[0] + c[1] x + c[2] x^2 + ...
 template <std::size_t n>
@@ -47,6 +73,15 @@ HWY_INLINE V clamp(V x, float low, float high) { return hn::Min(set(high), hn::M
 HWY_INLINE V greatest(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Max(a, b)); }
 HWY_INLINE V least(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Min(a, b)); }
 
+/// One number of all lanes; NaN if one is NaN.
+HWY_INLINE float greatest_lane(V x) {
+  const M nan = hn::IsNaN(x);
+  if (HWY_UNLIKELY(!hn::AllFalse(F(), nan))) return hn::GetLane(hn::NaN(F()));
+  return hn::GetLane(hn::MaxOfLanes(F(), x));
+}
+HWY_INLINE float least_lane(V x) { return -greatest_lane(hn::Neg(x)); }
+HWY_INLINE float sum_of_lanes(V x) { return hn::GetLane(hn::SumOfLanes(F(), x)); }
+
 /// m * 2^n for |n| <= 252.
 HWY_INLINE V scale(V m, hn::Vec<I> n) {
 #if HWY_TARGET == HWY_AVX3
@@ -70,6 +105,9 @@ HWY_INLINE V exp_of(V x) {
   const V tail = hn::MulAdd(hn::Mul(r, r), horner(r, c), r);
   return scale(hn::Add(tail, set(1)), n);
 }
+
+/// exp, but 0 below -87: no subnormal numbers, which take the processor a hundred times as long.
+HWY_INLINE V normal_exp_of(V x) { return hn::IfThenZeroElse(hn::Lt(x, set(-87)), exp_of(hn::Max(set(-87), x))); }
 
 HWY_INLINE V log_of(V x) {
   const M subnormal = hn::Lt(x, set(1.17549435e-38f));

@@ -159,6 +159,46 @@ BOOST_AUTO_TEST_CASE(random_convolutions_equal_their_definition) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(transposed_convolutions_whose_windows_tile_the_output) {
+  for (int round = 0; round < 150; ++round) {
+    Case c;
+    const std::size_t n = static_cast<std::size_t>(random_int(1, 3));
+    c.conv.transposed = true;
+    std::vector<std::int64_t> x{random_int(1, 2), random_int(1, 40)}, y{x[0], random_int(0, 2) == 0 ? random_int(1, 3) : random_int(4, 40)};
+    std::vector<std::int64_t> w{x[1], y[1]};
+    for (std::size_t d = 0; d < n; ++d) {
+      const std::int64_t k = random_int(1, 3), in = random_int(1, n == 3 ? 4 : 15);
+      c.conv.strides.push_back(k);
+      x.push_back(in);
+      y.push_back(in * k);
+      w.push_back(k);
+    }
+    c.conv.dilations.assign(n, 1);
+    c.conv.pads_begin.assign(n, 0);
+    c.conv.pads_end.assign(n, 0);
+    c.x = shape_of(x);
+    c.y = shape_of(y);
+    c.w = shape_of(w);
+    c.bias = random_int(0, 1) == 0;
+    Run run = run_of(c, DType::f32, Layout::channels_last, Layout::channels_last, true);
+    if (round % 5 == 0) run.constant = {false, true, false};
+    const TailCase& t = tails[static_cast<std::size_t>(random_int(0, 11))];  // those without operands
+    Epilogue epilogue;
+    if (round % 3 == 0) {
+      epilogue.body.inputs = {DType::f32};
+      Registers constants;
+      for (const double v : t.constants) constants.push_back(epilogue.body.add_constant(DType::f32, v));
+      t.write(epilogue.body, constants);
+      run.epilogue = &epilogue;
+    }
+    Values expected = c.expected(run.values[0], run.values[1], c.bias ? run.values[2] : Values());
+    for (double& v : expected) v = round % 3 == 0 ? t.apply(v, 0) : v;
+    const Values actual = run();
+    check_close(actual, expected, 1e-4, 1e-4, text(c) + " by " + run.description);
+    BOOST_TEST(run.description.starts_with("tiling"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(other_dtypes_are_convolved_too) {
   for (const DType d : {DType::f64, DType::f16}) {
     const Case c = plain_case();
