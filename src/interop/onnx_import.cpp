@@ -15,7 +15,7 @@ namespace lazyfx::onnx {
 namespace {
 
 constexpr std::int64_t oldest_ir = 3;
-constexpr std::int64_t oldest_opset = 7;
+constexpr std::int64_t oldest_opset = 1;
 
 // Exporters that name by module path begin with a slash, which would become an underscore in every name.
 std::string_view without_root(std::string_view name) { return name.substr(name.starts_with('/') ? 1 : 0); }

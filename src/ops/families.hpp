@@ -25,6 +25,19 @@ void add_resize(OperatorRegistry& registry);
 void add_cast(OperatorRegistry& registry);
 void add_constant(OperatorRegistry& registry);
 void add_ordering(OperatorRegistry& registry);
+void add_scatter(OperatorRegistry& registry);
+void add_selection(OperatorRegistry& registry);
+void add_detection(OperatorRegistry& registry);
+void add_signal(OperatorRegistry& registry);
+void add_einsum(OperatorRegistry& registry);
+void add_sampling(OperatorRegistry& registry);
+void add_random(OperatorRegistry& registry);
+void add_strings(OperatorRegistry& registry);
+/// Those below are compositions of the ones above.
+void add_losses(OperatorRegistry& registry);
+void add_norms(OperatorRegistry& registry);
+void add_quantize(OperatorRegistry& registry);
+void add_recurrent(OperatorRegistry& registry);
 void add_getitem(OperatorRegistry& registry);
 void add_methods(OperatorRegistry& registry);
 

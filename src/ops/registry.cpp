@@ -31,6 +31,18 @@ OperatorRegistry OperatorRegistry::standard() {
     ops::add_cast(registry);
     ops::add_constant(registry);
     ops::add_ordering(registry);
+    ops::add_scatter(registry);
+    ops::add_selection(registry);
+    ops::add_detection(registry);
+    ops::add_signal(registry);
+    ops::add_einsum(registry);
+    ops::add_sampling(registry);
+    ops::add_random(registry);
+    ops::add_strings(registry);
+    ops::add_losses(registry);
+    ops::add_norms(registry);
+    ops::add_quantize(registry);
+    ops::add_recurrent(registry);
     ops::add_getitem(registry);
     ops::add_methods(registry);
     return registry;

@@ -139,7 +139,8 @@ BOOST_AUTO_TEST_CASE(a_graph_needs_typed_inputs_and_outputs) {
 }
 
 BOOST_AUTO_TEST_CASE(versions_out_of_range_are_refused) {
-  check_refused(w::model(w::dense(), 6), ErrorKind::unsupported, {"opset 6 is older than 7"});
+  check_refused(w::model(w::dense(), 0), ErrorKind::unsupported, {"opset 0 is older than 1"});
+  check_refused(w::model(w::dense(), 6), ErrorKind::unsupported, {"operator onnx::Gemm of opset 6"});  // what broadcasting meant before 7
   check_refused(w::model(w::dense(), 13, 2), ErrorKind::unsupported, {"IR version 2 is older than 3"});
   check_refused(w::number(1, 8) + w::bytes(7, w::dense().encode()), ErrorKind::invalid_model, {"'ai.onnx'", "imports no version"});
   check_refused(w::model(w::dense()) + w::opset(12), ErrorKind::invalid_model, {"twice"});

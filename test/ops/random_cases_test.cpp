@@ -88,7 +88,8 @@ BOOST_AUTO_TEST_CASE(the_type_rule_says_what_the_reference_kernel_makes) {
     const std::vector<Tensor> outputs = run_all(a);
     const std::vector<TensorType> types = infer_all(a);
     BOOST_TEST(unlike(types, outputs) == "");
-    const bool depends_on_elements = a.op == "onnx::NonZero";
+    static const std::set<std::string> by_elements{"onnx::NonZero", "onnx::Compress", "onnx::Unique", "onnx::NonMaxSuppression", "onnx::StringNormalizer"};
+    const bool depends_on_elements = by_elements.contains(a.op);
     BOOST_TEST((depends_on_elements || std::all_of(types.begin(), types.end(), [](const TensorType& t) { return t.is_static(); })));
   });
 }
@@ -119,7 +120,7 @@ BOOST_AUTO_TEST_CASE(reference_kernels_take_strided_inputs) {
   for_each_case([](const Case& a) {
     Case other = a;
     for (Tensor& t : other.inputs) {
-      if (t.defined()) t = strided(t);
+      if (t.defined() && t.dtype() != DType::string) t = strided(t);
     }
     const std::vector<Tensor> expected = run_all(a);
     const std::vector<Tensor> actual = run_all(other);
