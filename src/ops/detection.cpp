@@ -117,7 +117,8 @@ std::vector<TensorType> roi_align_type(const TypeContext& c) {
   const TensorType& x = planes(c);
   Dim count = regions(c, 4);
   const TensorType& batches = input(c, 2, {DType::i64}, "batch_indices");
-  if (batches.dims && batches.dims->size() == 1) count = merge(count, batches.dims->front(), "the numbers of rois and of batch_indices");
+  if (batches.dims && batches.dims->size() != 1) fail("input 2 (batch_indices) is no vector");
+  if (batches.dims) count = merge(count, batches.dims->front(), "the numbers of rois and of batch_indices");
   const std::string mode = c.attributes.get_string("mode", "avg");
   if (mode != "avg" && mode != "max") fail("attribute mode is \"" + mode + "\", which is neither avg nor max");
   const std::int64_t samples = c.attributes.get_int("sampling_ratio", 0);
