@@ -1,31 +1,44 @@
 #include "compile/hazard.hpp"
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <mutex>
-#include <new>
-#include <thread>
 #include <utility>
 #include <vector>
 
 namespace lazyfx::hazard {
 namespace {
 
-constexpr std::size_t slots_per_thread = 8;
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LAZYFX_NO_MEMBARRIER 1  // it does not know of it
+#endif
+#endif
 
-/// One thread's announcements, on cache lines of their own.
-struct alignas(64) Record {
-  std::array<std::atomic<const void*>, slots_per_thread> slots{};
-  std::uint32_t used = 0;  ///< bit per slot; owner only
-  bool owned = false;      ///< by a living thread; guarded by Domain::mutex
-};
+bool can_fence_all_threads() noexcept {
+#if defined(LAZYFX_NO_MEMBARRIER) || defined(__SANITIZE_THREAD__)
+  return false;
+#else
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+#endif
+}
+
+void fence_all_threads() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (writers_fence) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
 
 /// Every thread's record, and what waits to be freed. Lives as long as the process: threads may end after static destruction began.
 struct Domain {
   std::mutex mutex;
+  // State below is protected by mutex.
   std::vector<std::unique_ptr<Record>> records;
-  std::vector<std::shared_ptr<const void>> retired;
-  std::atomic<bool> waiting{false};  ///< something is retired: read at every reset, written rarely
+  std::vector<std::shared_ptr<const void>> retired;  ///< has room for as many more as `announced`
+  std::size_t promised = 0;
 };
 
 Domain& domain() {
@@ -33,33 +46,32 @@ Domain& domain() {
   return *d;
 }
 
+/// Something is retired: read at every reset, written rarely.
+constinit std::atomic<bool> waiting{false};
+
+// Small enough for the static block of every thread, so that finding it is one load.
+[[gnu::tls_model("initial-exec")]] constinit thread_local Record* current = nullptr;
+
+/// Gives the record back at the end of its thread.
 struct Owner {
-  Record* record = nullptr;
   ~Owner() {
-    if (record == nullptr) return;
     const std::lock_guard lock(domain().mutex);
-    record->owned = false;
+    current->owned = false;
+    current = nullptr;
   }
 };
-thread_local Owner owner;
 
-Record* record_of_this_thread() {
-  if (owner.record != nullptr) return owner.record;
+Record* take_record() {
   Domain& d = domain();
   const std::lock_guard lock(d.mutex);
-  for (const auto& r : d.records) {
-    if (!r->owned) {
-      owner.record = r.get();
-      break;
-    }
-  }
-  if (owner.record == nullptr) {
-    d.records.push_back(std::make_unique<Record>());
-    owner.record = d.records.back().get();
-  }
-  owner.record->owned = true;
-  owner.record->used = 0;
-  return owner.record;
+  auto at = std::find_if(d.records.begin(), d.records.end(), [](const auto& r) { return !r->owned; });
+  if (at == d.records.end()) at = d.records.insert(at, std::make_unique<Record>());
+  current = at->get();
+  current->owned = true;
+  current->used = 0;
+  thread_local const Owner owner;
+  static_cast<void>(owner);
+  return current;
 }
 
 // REQUIRES: Domain::mutex held.
@@ -70,20 +82,16 @@ bool is_announced(const void* object) {
   });
 }
 
-bool announced(const void* object) {
-  const std::lock_guard lock(domain().mutex);
-  return is_announced(object);
-}
-
 /// Frees what nobody announces, one by one: it needs no memory.
 void scan() noexcept {
+  fence_all_threads();
   Domain& d = domain();
   for (;;) {
     std::shared_ptr<const void> free;  // destroyed after the lock: destructors run code of others
     const std::lock_guard lock(d.mutex);
     const auto at = std::find_if(d.retired.begin(), d.retired.end(), [](const auto& object) { return !is_announced(object.get()); });
     if (at == d.retired.end()) {
-      d.waiting.store(!d.retired.empty(), std::memory_order_relaxed);
+      waiting.store(!d.retired.empty(), std::memory_order_relaxed);
       return;
     }
     free = std::move(*at);
@@ -94,43 +102,54 @@ void scan() noexcept {
 
 }  // namespace
 
+const bool writers_fence = can_fence_all_threads();
+
 std::atomic<const void*>* Guard::take_slot() noexcept {
-  Record* record = nullptr;
-  try {
-    record = record_of_this_thread();
-  } catch (...) {
-    return nullptr;  // no memory for a record: the caller's slow path needs none
-  }
-  for (std::size_t i = 0; i < slots_per_thread; ++i) {
-    if ((record->used & (1U << i)) == 0) {
-      record->used |= 1U << i;
-      return &record->slots[i];
+  record_ = current;
+  if (record_ == nullptr) {
+    try {
+      record_ = take_record();
+    } catch (...) {
+      return nullptr;  // no memory for a record: the caller's slow path needs none
     }
   }
-  return nullptr;
+  const auto free = static_cast<unsigned>(std::countr_one(record_->used));
+  if (free >= slots_per_thread) return nullptr;
+  record_->used |= 1U << free;
+  return &record_->slots[free];
 }
 
 void Guard::reset() noexcept {
   if (slot_ == nullptr) return;
   slot_->store(nullptr, std::memory_order_release);
-  owner.record->used &= ~(1U << (slot_ - owner.record->slots.data()));
+  record_->used &= ~(1U << (slot_ - record_->slots.data()));
   slot_ = nullptr;
-  if (domain().waiting.load(std::memory_order_relaxed)) scan();
+  if (waiting.load(std::memory_order_relaxed)) scan();
 }
 
-void retire(std::shared_ptr<const void> object) noexcept {
-  if (!object) return;
-  try {
+Retirement::Retirement() {
+  Domain& d = domain();
+  const std::lock_guard lock(d.mutex);
+  d.retired.reserve(d.retired.size() + d.promised + 1);
+  ++d.promised;
+}
+
+Retirement::~Retirement() {
+  if (used_) {
+    scan();
+  } else {
     const std::lock_guard lock(domain().mutex);
-    domain().retired.push_back(object);
-    domain().waiting.store(true, std::memory_order_seq_cst);
-  } catch (const std::bad_alloc&) {
-    // No memory to remember it: wait here until nobody announces it. Who reads does so for one call at most.
-    while (announced(object.get())) std::this_thread::yield();
-    return;
+    --domain().promised;
   }
-  object.reset();
-  scan();
+}
+
+void Retirement::retire(std::shared_ptr<const void> object) noexcept {
+  if (!object || used_) return;
+  const std::lock_guard lock(domain().mutex);
+  domain().retired.push_back(std::move(object));
+  --domain().promised;
+  waiting.store(true, std::memory_order_relaxed);
+  used_ = true;
 }
 
 }  // namespace lazyfx::hazard

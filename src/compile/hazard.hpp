@@ -1,16 +1,33 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 namespace lazyfx::hazard {
+
+constexpr std::size_t slots_per_thread = 8;
+
+/// One thread's announcements, on cache lines of their own.
+struct alignas(64) Record {
+  std::array<std::atomic<const void*>, slots_per_thread> slots{};
+  std::uint32_t used = 0;  ///< bit per slot; owner only
+  bool owned = false;      ///< by a living thread; guarded by the domain's mutex
+};
+
+/// Writers fence for the readers too. Decided before the first reader, for good.
+extern const bool writers_fence;
 
 /// Keeps what an atomic pointer points to alive while it is read, without a lock, an allocation, or a cache line that two readers write.
 /// A reader announces the pointer in a slot of its own thread and looks again; a writer swaps the pointer, then frees the old object once
 /// no slot announces it. After Michael, "Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects", 2004.
 ///
-/// Memory order: the announcement and the second look are sequentially consistent, as are the writer's swap and its look at the slots.
+/// Memory order: between a reader's announcement and its second look stands a full fence, as between a writer's swap and its look at the slots.
 /// So either the reader's second look sees the swap and tries again, or the writer's scan sees the announcement and keeps the object.
+/// Where the kernel can make every running thread pass a fence (membarrier(2), private expedited), the writer has it do so, and the readers,
+/// who are many, pay for a compiler's fence only.
 class Guard {
  public:
   Guard() noexcept = default;
@@ -25,7 +42,12 @@ class Guard {
     if (slot_ == nullptr && (slot_ = take_slot()) == nullptr) return nullptr;
     const T* p = source.load(std::memory_order_acquire);
     for (;;) {
-      slot_->store(p, std::memory_order_seq_cst);
+      if (writers_fence) {
+        slot_->store(p, std::memory_order_release);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+      } else {
+        slot_->store(p, std::memory_order_seq_cst);
+      }
       const T* again = source.load(std::memory_order_seq_cst);
       if (again == p) return p;
       p = again;
@@ -35,11 +57,25 @@ class Guard {
   void reset() noexcept;
 
  private:
-  static std::atomic<const void*>* take_slot() noexcept;
+  std::atomic<const void*>* take_slot() noexcept;
   std::atomic<const void*>* slot_ = nullptr;
+  Record* record_ = nullptr;
 };
 
-/// Frees `object` (drops this reference) as soon as no guard protects it: now, or when the last such guard is reset.
-void retire(std::shared_ptr<const void> object) noexcept;
+/// Room to retire one object, taken before the swap that retires it, since after that there must be room.
+class Retirement {
+ public:
+  /// Throws std::bad_alloc.
+  Retirement();
+  /// Frees what was retired (drops its reference) as soon as no guard protects it: now, or when the last such guard is reset.
+  ~Retirement();
+  Retirement(const Retirement&) = delete;
+  Retirement& operator=(const Retirement&) = delete;
+  /// Once.
+  void retire(std::shared_ptr<const void> object) noexcept;
+
+ private:
+  bool used_ = false;
+};
 
 }  // namespace lazyfx::hazard

@@ -291,20 +291,28 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
   Failure refusal;
   Failure failure = outcome.failure;
   if (!failure && !outcome.executable && runtime_->stopping()) failure = Failure::stopped();
+  std::optional<hazard::Retirement> old;  // what it frees is freed after the lock
+  if (outcome.executable) {
+    try {
+      old.emplace();
+    } catch (const std::bad_alloc&) {
+      failure = Failure::out_of_memory();
+    }
+  }
   {
     const std::lock_guard lock(mutex_);
     if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) {
       phase_ = Phase::idle;
       flight_.reset();
     }
-    if (outcome.executable) {
+    if (outcome.executable && old) {
       if (!published_ || generation > published_->generation) {
         try {
           auto publication = std::make_shared<Publication>();
           publication->generation = generation;
           publication->executable = outcome.executable;
           publication->plans = outcome.executable->plans();
-          publish(std::move(publication));
+          publish(std::move(publication), *old);
           tell(CompileEventKind::published, generation);
         } catch (...) { failure = Failure::current(); }
       }
@@ -351,12 +359,12 @@ bool ModuleCore::compile_wanted(Priority& priority) const {
   return !waiters_.empty() || (wanted_ && !abandoned_);
 }
 
-void ModuleCore::publish(std::shared_ptr<const Publication> publication) {
-  const auto old = std::exchange(published_, std::move(publication));
+void ModuleCore::publish(std::shared_ptr<const Publication> publication, hazard::Retirement& old) noexcept {
+  std::shared_ptr<const Publication> previous = std::exchange(published_, std::move(publication));
   hot_.store(published_.get(), std::memory_order_seq_cst);
   published_generation_.store(published_->generation, std::memory_order_release);
   if (!needs_recompile()) interpreted_.reset();
-  hazard::retire(old);
+  old.retire(std::move(previous));
 }
 
 void ModuleCore::take_waiters(std::uint64_t up_to, Woken& out) noexcept {
@@ -408,12 +416,17 @@ bool ModuleCore::unlink(Waiter& waiter) {
   return true;
 }
 
-void ModuleCore::refresh(const std::shared_ptr<const Publication>& seen) {
-  const std::lock_guard lock(mutex_);
-  if (published_ != seen) return;
-  auto fresh = std::make_shared<Publication>(*published_);
-  fresh->plans = fresh->executable->plans();
-  publish(std::move(fresh));
+void ModuleCore::refresh(const std::shared_ptr<const Publication>& seen) noexcept {
+  try {
+    hazard::Retirement old;  // what it frees is freed after the lock
+    const std::lock_guard lock(mutex_);
+    if (published_ != seen) return;
+    auto fresh = std::make_shared<Publication>(*published_);
+    fresh->plans = fresh->executable->plans();
+    publish(std::move(fresh), old);
+  } catch (const std::bad_alloc&) {
+    // Calls with this signature take the longer way until there is memory for the shorter one.
+  }
 }
 
 std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation) {
@@ -448,8 +461,15 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
 }
 
 Value ModuleCore::call(std::span<const Value> inputs) {
-  Value result;
-  if (try_run(inputs, true, result)) return result;
+  {
+    // try_run() without the move of its result, which this path would notice.
+    hazard::Guard guard;
+    const std::uint64_t oldest = generation();
+    const Publication* published = guard.protect(hot_);
+    if (published != nullptr && published->generation >= oldest) {
+      if (const compile::Plan* plan = published->find(inputs)) return plan->run(inputs, {});
+    }
+  }
   return run_published(wait_for(callable_generation()), inputs);
 }
 

@@ -101,7 +101,7 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   /// True if it was linked: the caller wakes it.
   bool unlink(Waiter& waiter);
   /// The executable has plans that the publication lacks: shows them to the hot path.
-  void refresh(const std::shared_ptr<const Publication>& seen);
+  void refresh(const std::shared_ptr<const Publication>& seen) noexcept;
 
   void on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept override;
 
@@ -112,7 +112,7 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
 
   // REQUIRES: mutex_ held.
   bool ensure(compile::Priority priority, compile::Failure& refusal);
-  void publish(std::shared_ptr<const Publication> publication);
+  void publish(std::shared_ptr<const Publication> publication, hazard::Retirement& old) noexcept;
   void take_waiters(std::uint64_t up_to, Woken& out) noexcept;
   void end_wait(Waiter& waiter) noexcept;
   void schedule_at(compile::Scheduler::Time when);

@@ -51,8 +51,6 @@ std::array<std::int64_t, Shape::max_rank> Shape::row_major_strides() const noexc
   return strides;
 }
 
-bool operator==(const Shape& a, const Shape& b) noexcept { return a.rank_ == b.rank_ && std::equal(a.begin(), a.end(), b.begin()); }
-
 std::string to_string(const Shape& shape) { return shape.rank() == 0 ? "scalar" : join(shape.dims()); }
 
 std::optional<Shape> broadcast(const Shape& a, const Shape& b) {

@@ -35,7 +35,14 @@ class LAZYFX_API Shape {
   /// Row-major strides in elements.
   std::array<std::int64_t, max_rank> row_major_strides() const noexcept;
 
-  friend LAZYFX_API bool operator==(const Shape& a, const Shape& b) noexcept;
+  friend bool operator==(const Shape& a, const Shape& b) noexcept {
+    if (a.rank_ != b.rank_) return false;
+    // Every call of a module compares the shapes of its inputs: a loop, since memcmp's call costs more than a few dimensions.
+    for (std::size_t i = 0; i < a.rank_; ++i) {
+      if (a.dims_[i] != b.dims_[i]) return false;
+    }
+    return true;
+  }
 
  private:
   std::array<std::int64_t, max_rank> dims_{};
