@@ -6,7 +6,7 @@ status=0
 for page in README.md docs/*.md docs/decisions/*.md; do
   folder=$(dirname "$page")
   # Tests stand as *(room.concept, room.concept ...)*.
-  for test in $(grep -o '\*([^*]*)\*' "$page" | grep -oE '\b(tensor|graph|ops|interop|kernels|compile|module|cli)\.[a-z0-9_]+' | sort -u); do
+  for test in $(grep -o '\*([^*]*)\*' "$page" | grep -oE '\b(tensor|graph|ops|interop|kernels|compile|module|cli|examples)\.[a-z0-9_]+' | sort -u); do
     if [ ! -e "test/${test%%.*}/${test#*.}_test.cpp" ]; then echo "$page: there is no test $test"; status=1; fi
   done
   for link in $(grep -oE '[^[]\]\([^)# ]+' "$page" | sed 's/^..(//; s/^.*](//' | grep -v '^http' | sort -u); do
