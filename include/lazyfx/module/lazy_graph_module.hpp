@@ -18,6 +18,7 @@ class LazyGraphModuleOptions {
   LazyGraphModuleOptions& class_name(std::string name) { graph_module_.class_name(std::move(name)); return *this; }
   LazyGraphModuleOptions& schedule(Schedule when) { schedule_ = when; return *this; }
   Schedule schedule() const noexcept { return schedule_; }
+  GraphModuleOptions& graph_module() noexcept { return graph_module_; }
   const GraphModuleOptions& graph_module() const noexcept { return graph_module_; }
 
  private:
