@@ -4,11 +4,11 @@
 #include <system_error>
 
 #include "cli/inputs.hpp"
+#include "cli/model.hpp"
 #include "cli/npy.hpp"
 #include "cli/options.hpp"
 #include "lazyfx/compile/runtime.hpp"
 #include "lazyfx/error.hpp"
-#include "lazyfx/interop/onnx.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 
 namespace lazyfx::cli {
@@ -71,7 +71,7 @@ int run_command(const std::vector<std::string>& arguments) {
   if (parsed->options.contains("out")) make_folder(folder = parsed->options["out"].as<std::string>());
   const std::string& file = parsed->operands[0];
   Runtime runtime;
-  const auto model = onnx::import_model(file, runtime.operators());
+  const auto model = load_model(file, runtime);
   std::vector<Value> inputs;
   Value result;
   try {
