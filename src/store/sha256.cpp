@@ -1,15 +1,10 @@
+// OpenSSL calls these functions deprecated, but the ones to use instead load its configuration and providers at their first call, which takes
+// longer than opening a package.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "store/sha256.hpp"
-
-#include <openssl/evp.h>
-
-#include "lazyfx/error.hpp"
 
 namespace lazyfx::store {
 namespace {
-
-void check(int done) {
-  if (done != 1) throw Error(ErrorKind::backend, "OpenSSL cannot compute a SHA-256 digest");
-}
 
 int digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -19,16 +14,13 @@ int digit(char c) {
 
 }  // namespace
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-  check(context_ ? 1 : 0);
-  check(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
-}
+Sha256::Sha256() noexcept { SHA256_Init(&context_); }
 
-void Sha256::add(std::span<const std::byte> bytes) { check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
+void Sha256::add(std::span<const std::byte> bytes) noexcept { SHA256_Update(&context_, bytes.data(), bytes.size()); }
 
 std::string Sha256::finish() {
   std::string digest(sha256_size, '\0');
-  check(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr));
+  SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), &context_);
   return digest;
 }
 

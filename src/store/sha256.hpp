@@ -1,27 +1,25 @@
 #pragma once
 
-#include <array>
+#include <openssl/sha.h>
+
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-
-struct evp_md_ctx_st;
 
 namespace lazyfx::store {
 
 inline constexpr std::size_t sha256_size = 32;
 
-/// SHA-256 of bytes given in pieces. Throws Error(backend) when OpenSSL refuses.
+/// SHA-256 of bytes given in pieces.
 class Sha256 {
  public:
-  Sha256();
-  void add(std::span<const std::byte> bytes);
+  Sha256() noexcept;
+  void add(std::span<const std::byte> bytes) noexcept;
   std::string finish();  ///< 32 bytes; once
 
  private:
-  std::unique_ptr<evp_md_ctx_st, void (*)(evp_md_ctx_st*)> context_;
+  SHA256_CTX context_;
 };
 
 std::string sha256(std::span<const std::byte> bytes);
