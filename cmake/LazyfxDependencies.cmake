@@ -1,9 +1,10 @@
 # Everything the library links, as imported targets. All of it is in Debian 12; cmake/setup.sh installs it.
 find_package(Threads REQUIRED)
-find_package(Boost 1.81.0 EXACT REQUIRED CONFIG)  # Asio types cross the interface: one version, stated
+find_package(Boost 1.81.0 EXACT REQUIRED CONFIG COMPONENTS serialization)  # Asio types cross the interface: one version, stated
 find_package(hwy REQUIRED CONFIG)
 find_package(nlohmann_json REQUIRED CONFIG)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(ZLIB REQUIRED)  # check sums of zip entries
 
 if(LAZYFX_SANITIZE MATCHES "thread")
   set(LAZYFX_TSAN_TBB ${CMAKE_CURRENT_SOURCE_DIR}/build/tsan-tbb CACHE PATH "Prefix of a oneTBB built with ThreadSanitizer")
@@ -23,6 +24,6 @@ mark_as_advanced(LAZYFX_DNNL_INCLUDE LAZYFX_DNNL_LIBRARY LAZYFX_XXHASH_INCLUDE)
 # gomp is named so that the caller's OpenMP settings can be saved and restored through that same runtime.
 add_library(lazyfx_private_dependencies INTERFACE)
 target_link_libraries(lazyfx_private_dependencies INTERFACE
-  TBB::tbb ${LAZYFX_DNNL_LIBRARY} gomp hwy::hwy nlohmann_json::nlohmann_json OpenSSL::Crypto
+  TBB::tbb ${LAZYFX_DNNL_LIBRARY} gomp hwy::hwy nlohmann_json::nlohmann_json OpenSSL::Crypto Boost::serialization ZLIB::ZLIB
   ${CMAKE_DL_LIBS})
 target_compile_definitions(lazyfx_private_dependencies INTERFACE XXH_INLINE_ALL= BOOST_ALL_NO_LIB)

@@ -14,12 +14,12 @@
 
 #include "cli/inputs.hpp"
 #include "cli/isolate.hpp"
+#include "cli/model.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
 #include "cli/watching.hpp"
 #include "lazyfx/compile/runtime.hpp"
 #include "lazyfx/error.hpp"
-#include "lazyfx/interop/onnx.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 
 namespace lazyfx::cli {
@@ -69,7 +69,7 @@ std::vector<double> steady_runs(GraphModule& module, const std::vector<Value>& i
 Json measure(const std::string& file, const Plan& plan, const Parsed& parsed, Progress& progress) {
   Runtime runtime(traced(parsed, RuntimeOptions().threads(plan.threads)));
   const auto opened = Clock::now();
-  const auto model = onnx::import_model(file, runtime.operators());
+  const auto model = load_model(file, runtime);
   const auto loaded = Clock::now();
   const auto inputs = make_inputs(model, {}, plan.shapes);
   const auto began = Clock::now();

@@ -20,5 +20,8 @@ int run_command(const std::vector<std::string>& arguments);
 int bench_command(const std::vector<std::string>& arguments);
 int check_command(const std::vector<std::string>& arguments);
 int show_command(const std::vector<std::string>& arguments);
+int pack_command(const std::vector<std::string>& arguments);
+int unpack_command(const std::vector<std::string>& arguments);
+int verify_command(const std::vector<std::string>& arguments);
 
 }  // namespace lazyfx::cli

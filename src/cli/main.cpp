@@ -15,7 +15,9 @@ struct Verb {
   lazyfx::cli::Command command;
 };
 constexpr std::array verbs = {Verb{"run", lazyfx::cli::run_command}, Verb{"bench", lazyfx::cli::bench_command},
-                              Verb{"check", lazyfx::cli::check_command}, Verb{"show", lazyfx::cli::show_command}};
+                              Verb{"check", lazyfx::cli::check_command}, Verb{"show", lazyfx::cli::show_command},
+                              Verb{"pack", lazyfx::cli::pack_command}, Verb{"unpack", lazyfx::cli::unpack_command},
+                              Verb{"verify", lazyfx::cli::verify_command}};
 
 constexpr std::string_view usage =
     "usage: lazyfx run   MODEL [--input NAME=FILE.npy|FILE.pb]... [--shape NAME=1x3x224x224]... [--out DIR] [--tier baseline]\n"
@@ -24,7 +26,10 @@ constexpr std::string_view usage =
     "             [--trace FILE]\n"
     "       lazyfx check DIR... [--json FILE] [--filter REGEX]\n"
     "       lazyfx show  MODEL [--code|--table|--dot|--json]\n"
-    "MODEL is an .onnx file. Each verb explains its options with --help.\n"
+    "       lazyfx pack  MODEL OUT.lfx\n"
+    "       lazyfx unpack PACKAGE.lfx DIR\n"
+    "       lazyfx verify PACKAGE.lfx...\n"
+    "MODEL is an .onnx file or an .lfx package. Each verb explains its options with --help.\n"
     "Exit status: 0 done, 1 bad input or a failed check, 2 bad usage.\n";
 
 // What a message says must fit on one line, wherever its words came from.

@@ -4,12 +4,12 @@
 #include <system_error>
 
 #include "cli/inputs.hpp"
+#include "cli/model.hpp"
 #include "cli/npy.hpp"
 #include "cli/options.hpp"
 #include "cli/watching.hpp"
 #include "lazyfx/compile/runtime.hpp"
 #include "lazyfx/error.hpp"
-#include "lazyfx/interop/onnx.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 
 namespace lazyfx::cli {
@@ -75,7 +75,7 @@ int run_command(const std::vector<std::string>& arguments) {
   Progress progress;
   Runtime runtime(traced(*parsed));
   progress.show("reading " + file);
-  const auto model = onnx::import_model(file, runtime.operators());
+  const auto model = load_model(file, runtime);
   std::vector<Value> inputs;
   Value result;
   try {

@@ -2,9 +2,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/model.hpp"
 #include "cli/options.hpp"
 #include "lazyfx/graph/code.hpp"
-#include "lazyfx/interop/onnx.hpp"
+#include "lazyfx/store/package_importer.hpp"
 
 namespace lazyfx::cli {
 namespace {
@@ -34,6 +35,8 @@ void show_summary(const std::string& file, const onnx::ImportedModel& model) {
   for (const auto& port : model.inputs) std::cout << "input  " << port.name << ": " << type_text(port.type) << '\n';
   for (const auto& port : model.outputs) std::cout << "output " << port.name << ": " << type_text(port.type) << '\n';
   for (const auto& [name, count] : operator_counts(*model.graph)) std::cout << "  " << count << " x " << name << '\n';
+  if (!is_package(file)) return;
+  for (const auto& [name, size] : PackageImporter(file).file_structure()) std::cout << "entry  " << name << ": " << size << " bytes\n";
 }
 
 std::string dot_text(std::string_view text) {
@@ -97,7 +100,8 @@ int show_command(const std::vector<std::string>& arguments) {
     if (!form.empty()) throw UsageError("show takes one of --" + form + " and --" + name);
     form = name;
   }
-  const auto model = onnx::import_model(parsed->operands[0], OperatorRegistry::standard());
+  Runtime runtime;
+  const auto model = load_model(parsed->operands[0], runtime);
   if (form == "code")
     std::cout << render_code(model.graph->freeze()).text;
   else if (form == "table")

@@ -126,6 +126,10 @@ std::string Names::give(std::string_view candidate, NodeId id) {
   return name;
 }
 
+bool Names::restore(const std::string& name, NodeId id) {
+  return is_identifier(name) && !is_reserved(name) && owners_.emplace(name, id).second;
+}
+
 NodeId Names::find(std::string_view name) const {
   const auto it = owners_.find(name);
   return it == owners_.end() ? no_node : it->second;

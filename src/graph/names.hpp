@@ -39,6 +39,12 @@ class Names {
   NodeId find(std::string_view name) const;
   std::size_t size() const noexcept { return owners_.size(); }
 
+  /// Highest suffix given, per base: with the names themselves, all that decides which name comes next.
+  const ByName<std::uint64_t>& counts() const noexcept { return counts_; }
+  /// Gives exactly this name; false when it is taken or `give` would not have made it.
+  bool restore(const std::string& name, NodeId id);
+  void restore_count(const std::string& base, std::uint64_t highest) { counts_[base] = highest; }
+
  private:
   ByName<NodeId> owners_;
   ByName<std::uint64_t> counts_;  // highest suffix given, per base; absent: 0

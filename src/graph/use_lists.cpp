@@ -1,6 +1,7 @@
 #include "graph/use_lists.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "lazyfx/error.hpp"
 
@@ -59,6 +60,27 @@ std::vector<NodeId> UseLists::inputs(NodeId id) const {
   std::vector<NodeId> out;
   for (Index use = nodes_[index_of(id)].inputs; use != none; use = uses_[use].next_of_user) out.push_back(uses_[use].input);
   return out;
+}
+
+bool UseLists::reorder(NodeId input, std::span<const NodeId> order) {
+  Ends& ends = nodes_[index_of(input)];
+  if (order.size() != ends.count) return false;
+  std::unordered_map<NodeId, Index> present;
+  for (Index use = ends.first; use != none; use = uses_[use].next) present.emplace(uses_[use].user, use);
+  std::vector<Index> links;
+  links.reserve(order.size());
+  for (const NodeId user : order) {
+    const auto found = present.find(user);
+    if (found == present.end()) return false;
+    links.push_back(found->second);
+    present.erase(found);
+  }
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    uses_[links[i]].prev = i == 0 ? none : links[i - 1];
+    uses_[links[i]].next = i + 1 == links.size() ? none : links[i + 1];
+  }
+  if (!links.empty()) ends.first = links.front(), ends.last = links.back();
+  return true;
 }
 
 UseLists::Index UseLists::link(NodeId user, NodeId input) noexcept {

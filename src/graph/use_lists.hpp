@@ -20,6 +20,8 @@ class UseLists {
   std::size_t user_count(NodeId id) const noexcept { return nodes_[index_of(id)].count; }
   std::vector<NodeId> users(NodeId id) const;
   std::vector<NodeId> inputs(NodeId id) const;
+  /// Makes this the order of the users; false, with nothing changed, unless `order` has each of them once.
+  bool reorder(NodeId input, std::span<const NodeId> order);
 
  private:
   using Index = std::uint32_t;

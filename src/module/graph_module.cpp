@@ -23,6 +23,7 @@ GraphModule::GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> grap
       options_(std::move(options)),
       frozen_(std::make_unique<Frozen>()) {
   if (!graph_) throw Error(ErrorKind::invalid_argument, "a GraphModule needs a graph");
+  core_->count_from(options_.first_generation());
   adopt(root);
 }
 
@@ -36,6 +37,10 @@ GraphModule::GraphModule(Runtime& runtime, std::shared_ptr<Graph> graph, const M
 GraphModule::~GraphModule() { core_->abandon(); }
 
 void GraphModule::adopt(const Module* root) {
+  if (root != nullptr && options_.adopt_all()) {
+    for (const auto& [name, tensor] : root->tensors()) set_tensor(name, tensor.tensor, tensor.kind, tensor.persistent);
+    for (const auto& [name, module] : root->submodules()) set_submodule(name, module);
+  }
   for (const Node node : graph_->nodes()) {
     if (node.op() != Opcode::get_attr && node.op() != Opcode::call_module) continue;
     const std::string& path = node.target();

@@ -66,6 +66,9 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   /// Calls go on with the last good generation while the newest is known not to compile, as those of an eager module do. Before any call.
   void keep_last_good() noexcept { keeps_last_good_ = true; }
 
+  /// The next mark makes this generation. Before any mark.
+  void count_from(std::uint64_t generation) noexcept { generation_.store(generation - 1, std::memory_order_relaxed); }
+
   /// A new generation. With `schedule_in`, asks for its compile in the background: now, or once no mark has come for so long.
   void mark(compile::Source source, std::optional<std::chrono::nanoseconds> schedule_in, bool count);
   /// Asks for the newest generation's compile, if it is not there.

@@ -11,6 +11,7 @@
 #include "impl.hpp"
 #include "lazyfx/error.hpp"
 #include "lazyfx/tensor/tensor.hpp"
+#include "expecting.hpp"
 #include "strided.hpp"
 #include "text.hpp"
 
@@ -129,9 +130,24 @@ std::uint64_t Tensor::digest() const {
   if (digest == 0) {
     digest = compute_digest(*this);
     if (digest == 0) digest = 1;
+    if (impl_->kind == Impl::Kind::wrapped) {
+      const auto& wrapped = static_cast<const WrappedImpl&>(*impl_);
+      if (wrapped.expected != 0 && wrapped.expected != digest) {
+        throw Error(ErrorKind::invalid_model, wrapped.origin + ": its elements are not those that were saved");
+      }
+    }
     impl_->digest.store(digest, std::memory_order_relaxed);
   }
   return digest;
+}
+
+Tensor detail::wrap_expecting(std::uint64_t digest, std::string origin, DType dtype, const Shape& shape, const void* data,
+                              std::shared_ptr<const void> owner) {
+  Tensor tensor = Tensor::wrap(dtype, shape, data, std::move(owner));
+  auto& wrapped = static_cast<WrappedImpl&>(*tensor.impl_);
+  wrapped.expected = digest;
+  wrapped.origin = std::move(origin);
+  return tensor;
 }
 
 bool equal(const Tensor& a, const Tensor& b) {

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "lazyfx/tensor/tensor.hpp"
 
@@ -46,6 +48,8 @@ struct Tensor::Impl {
 struct WrappedImpl : Tensor::Impl {
   WrappedImpl(DType d, const Shape& s, std::shared_ptr<const void> o) noexcept : Impl(Kind::wrapped, d, s), owner(std::move(o)) {}
   std::shared_ptr<const void> owner;
+  std::uint64_t expected = 0;  ///< what the digest must turn out to be; 0: anything
+  std::string origin;          ///< where the elements come from, for the error when it does not
 };
 
 }  // namespace lazyfx

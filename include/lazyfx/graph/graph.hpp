@@ -20,6 +20,9 @@ namespace lazyfx {
 class NodeRange;
 class InsertionScope;
 class HookHandle;
+namespace detail {
+struct GraphTables;
+}
 
 /// The torch.fx IR: an ordered list of nodes, held as a table of chunks. Edits clone only the chunks that a snapshot shares.
 ///
@@ -106,6 +109,7 @@ class LAZYFX_API Graph {
   friend class NodeRange;
   friend class InsertionScope;
   friend class HookHandle;
+  friend struct detail::GraphTables;  // saving and restoring
   std::unique_ptr<Impl> impl_;
 };
 

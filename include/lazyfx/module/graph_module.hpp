@@ -47,9 +47,17 @@ class GraphModuleOptions {
     return *this;
   }
   const std::string& class_name() const noexcept { return class_name_; }
+  /// Takes all that `root` holds, not only what the graph names: for modules made from saved or copied ones. Default: no.
+  GraphModuleOptions& adopt_all(bool all) noexcept { adopt_all_ = all; return *this; }
+  bool adopt_all() const noexcept { return adopt_all_; }
+  /// Generation of the mark that construction makes, at least 1: a module read from an archive goes on counting. Default: 1.
+  GraphModuleOptions& first_generation(std::uint64_t generation) noexcept { first_generation_ = generation; return *this; }
+  std::uint64_t first_generation() const noexcept { return first_generation_; }
 
  private:
   std::string class_name_ = "GraphModule";
+  bool adopt_all_ = false;
+  std::uint64_t first_generation_ = 1;
 };
 
 /// A graph with the tensors and modules it names, callable, after torch.fx's GraphModule. This one is eager: `recompile()` compiles before it

@@ -32,6 +32,7 @@ class LazyGraphModuleOptions {
   }
   Schedule schedule() const noexcept { return schedule_; }
   std::chrono::nanoseconds quiet_time() const noexcept { return quiet_time_; }
+  GraphModuleOptions& graph_module() noexcept { return graph_module_; }
   const GraphModuleOptions& graph_module() const noexcept { return graph_module_; }
 
  private:

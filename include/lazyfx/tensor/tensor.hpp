@@ -16,6 +16,12 @@
 
 namespace lazyfx {
 
+class Tensor;
+namespace detail {
+Tensor wrap_expecting(std::uint64_t digest, std::string origin, DType dtype, const Shape& shape, const void* data,
+                      std::shared_ptr<const void> owner);
+}
+
 /// A reference-counted n-dimensional array. Copying a Tensor shares its elements; nobody writes to shared elements, so a
 /// Tensor may be read from any thread and passed between threads freely. `mutable_data()` is for whoever just made one:
 /// it throws unless this handle is the only one.
@@ -95,7 +101,7 @@ class LAZYFX_API Tensor {
 
   /// Content hash over dtype, shape and the elements in row-major order, so strided views and their copies agree. Computed
   /// at the first call, at the speed of reading memory, and kept with the elements or view. Any thread may ask; threads that
-  /// are first together may each compute it.
+  /// are first together may each compute it. Throws Error(invalid_model) when the elements come from a saved file that was damaged since.
   std::uint64_t digest() const;
   /// True for the same object: same elements by address, shape and strides. See equal() for contents.
   bool is_same(const Tensor& other) const noexcept;
@@ -103,6 +109,7 @@ class LAZYFX_API Tensor {
   struct Impl;  // in src/tensor/tensor.cpp
 
  private:
+  friend Tensor detail::wrap_expecting(std::uint64_t, std::string, DType, const Shape&, const void*, std::shared_ptr<const void>);
   explicit Tensor(Impl* impl) noexcept : impl_(impl) {}
   const void* checked(DType dtype) const;
   [[noreturn]] static void throw_size_mismatch(std::size_t given, const Shape& shape);
