@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <random>
 #include <system_error>
+#include <utility>
 
 #include "lazyfx/store/store_error.hpp"
 #include "store/sha256.hpp"
@@ -36,16 +37,18 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)
   // Another save may take the new file for litter before it is locked; then it has no name any more, and another is made.
   for (struct ::stat status{}; fd_ < 0 || status.st_nlink == 0;) {
     if (fd_ >= 0) ::close(fd_);
-    std::string pattern = (folder_of(target_) / (prefix + "XXXXXX")).string();
-    fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
+    temporary_ = folder_of(target_) / (prefix + std::to_string(std::random_device()()));
+    // Not mkstemp: the file shall have the permissions that any new file gets.
+    fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd_ < 0 && errno == EEXIST) continue;
     if (fd_ < 0) fail("saved");
-    temporary_ = pattern;
-    if (!lock(fd_)) continue;
-    if (::fstat(fd_, &status) != 0) fail("saved");
+    if (lock(fd_) ? ::fstat(fd_, &status) == 0 : errno == EWOULDBLOCK) continue;
+    const int code = errno;
+    ::unlink(temporary_.c_str());
+    ::close(std::exchange(fd_, -1));
+    errno = code;
+    fail("locked");
   }
-  const ::mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(fd_, 0666 & ~mask);
 }
 
 AtomicFile::~AtomicFile() {

@@ -8,7 +8,7 @@
 namespace lazyfx::store {
 
 /// Writes a file so that whoever opens it, after a kill or power cut at any moment too, finds the old one or the new one, whole. The bytes
-/// go to a hidden file beside the target, ".NAME.saving-XXXXXX", which a lock marks as in use; what a killed save left behind is
+/// go to a hidden file beside the target, ".NAME.saving-NUMBER", which a lock marks as in use; what a killed save left behind is
 /// removed by the next one. Throws StoreError(unwritable) naming the file.
 class AtomicFile {
  public:

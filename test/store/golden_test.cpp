@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <optional>
+#include <sstream>
 
 #include "cli/command.hpp"
 #include "golden.hpp"
@@ -161,6 +162,23 @@ BOOST_FIXTURE_TEST_CASE(versions_and_sections_that_are_not_known_are_told_or_ski
   };
   BOOST_TEST((reduce(*load(with_section(0)), known).state == expected.state));
   BOOST_TEST((fault_of([&] { load(with_section(1)); }) == StoreFault::too_new));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_worked_example_of_the_format_page_is_what_is_written, Fixture) {
+  const std::string page = command::read(command::fs::path(LAZYFX_TEST_STORE) / "../../docs/format.md");
+  const auto begin = page.find("```\n") + 4;
+  std::istringstream example(page.substr(begin, page.find("```", begin) - begin));
+  std::string state;
+  for (std::string line; std::getline(example, line);) {
+    std::istringstream words(line.substr(0, line.find("  ")));
+    for (std::string byte; words >> byte;) state += static_cast<char>(std::stoi(byte, nullptr, 16));
+  }
+  auto graph = std::make_shared<Graph>();
+  graph->output(graph->call_function("onnx::Relu", {graph->placeholder("x", TensorType(DType::f32))}));
+  const LazyGraphModule module(*runtime, graph, nullptr, LazyGraphModuleOptions().class_name("G"));
+  BOOST_TEST(state.size() > 100u);
+  BOOST_TEST((save_to_bytes(module).substr(192, state.size()) == state));
+  BOOST_TEST(seal::number(save_to_bytes(module), 64 + 24, 8) == state.size());
 }
 
 BOOST_FIXTURE_TEST_CASE(limits_are_kept_before_memory_is_taken, Fixture) {
