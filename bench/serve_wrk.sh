@@ -10,6 +10,7 @@ scratch=$(mktemp -d)
 "$server" 0 2 > "$scratch/said" &
 process=$!
 trap 'kill $process; wait $process; rm -rf "$scratch"' EXIT
+trap 'exit 1' INT TERM
 until grep -q listening "$scratch/said"; do :; done
 url=$(grep -o 'http.*' "$scratch/said")
 cd build/models/exported
