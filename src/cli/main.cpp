@@ -15,15 +15,17 @@ struct Verb {
   lazyfx::cli::Command command;
 };
 constexpr std::array verbs = {Verb{"run", lazyfx::cli::run_command}, Verb{"bench", lazyfx::cli::bench_command},
-                              Verb{"check", lazyfx::cli::check_command}, Verb{"show", lazyfx::cli::show_command}};
+                              Verb{"check", lazyfx::cli::check_command}, Verb{"show", lazyfx::cli::show_command},
+                              Verb{"ops", lazyfx::cli::ops_command}};
 
 constexpr std::string_view usage =
     "usage: lazyfx run   MODEL [--input NAME=FILE.npy|FILE.pb]... [--shape NAME=1x3x224x224]... [--out DIR] [--tier baseline]\n"
     "             [--trace FILE]\n"
     "       lazyfx bench MODEL... [--threads N] [--shape NAME=DIMS]... [--seconds S] [--warm] [--tier baseline] [--json FILE]\n"
     "             [--trace FILE]\n"
-    "       lazyfx check DIR... [--json FILE] [--filter REGEX]\n"
+    "       lazyfx check DIR... [--json FILE] [--junit FILE] [--filter REGEX] [--jobs N]\n"
     "       lazyfx show  MODEL [--code|--table|--dot|--json]\n"
+    "       lazyfx ops   [--json|--markdown]\n"
     "MODEL is an .onnx file. Each verb explains its options with --help.\n"
     "Exit status: 0 done, 1 bad input or a failed check, 2 bad usage.\n";
 

@@ -196,7 +196,8 @@ class Lowerer {
     const auto& arguments = step.application.inputs;
     std::optional<DType> beside;
     for (const Argument& a : arguments) {
-      if (a.is_node() && !beside) beside = graph_.values[single(a.as_node())].dtype;
+      if (a.is_node()) note_beside(beside, graph_.values[single(a.as_node())].dtype);
+      else if (a.is_tensor()) note_beside(beside, a.as_tensor().dtype());
     }
     std::vector<Index> inputs;
     inputs.reserve(arguments.size());
