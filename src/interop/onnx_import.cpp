@@ -227,11 +227,12 @@ class GraphImporter {
   }
 
   // Where the number of outputs says what is computed, it must not be lost with an output that nobody reads.
-  static void keep_output_count(const NodeDef& node, const Operator& op, Keywords& keywords) {
+  void keep_output_count(const NodeDef& node, const Operator& op, Keywords& keywords) const {
     const auto has = [&](std::string_view name) { return std::any_of(keywords.begin(), keywords.end(), [&](const auto& e) { return e.first == name; }); };
     const auto takes = [&](const AttributeSpec& spec) { return spec.name == "num_outputs"; };
     if (std::none_of(op.schema.attributes.begin(), op.schema.attributes.end(), takes) || has("num_outputs") || has("split")) return;
-    if (op.schema.inputs.size() > 1 && node.inputs.count > 1) return;  // the sizes are an input
+    const auto given = table_.of(node.inputs);
+    if (op.schema.inputs.size() > 1 && given.size() > 1 && given[1] != ValueTable::absent) return;  // the sizes are an input
     keywords.emplace_back("num_outputs", static_cast<std::int64_t>(node.outputs.count));
   }
 
