@@ -16,6 +16,8 @@ class Nested {
  public:
   explicit Nested(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
 
+  const Program& program() const noexcept { return *program_; }
+
   /// Throws what making and running a plan throw: CompileError, Error, Stopped.
   Value run(std::span<const Value> given, const StopToken& stop) const;
 

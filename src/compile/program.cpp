@@ -125,7 +125,7 @@ class Binder {
       throw current_error_at(source_, value, node.target(), "bind");
     }
     bind_graphs(node, step);
-    if (!step.op->reference) program_.needs_host = true;
+    if (!step.op->reference && !chooses_graph(*step.op)) program_.needs_host = true;
     for (const Argument& input : step.application.inputs) {
       if (input.is_list() || input.is_tuple() || input.is_dict() || input.is_slice()) program_.needs_host = true;
     }
@@ -162,6 +162,19 @@ class Binder {
 };
 
 }  // namespace
+
+bool chooses_graph(const Operator& op) { return op.name == "onnx::If"; }
+
+const Nested* chosen_graph(const Program::Step& step, bool condition) {
+  if (!chooses_graph(*step.op)) return nullptr;
+  std::size_t at = 0;
+  for (const AttributeSpec& spec : step.op->schema.attributes) {
+    if (spec.kind != AttributeSpec::Kind::graph) continue;
+    if (spec.name == (condition ? "then_branch" : "else_branch")) return step.graphs.at(at).get();
+    ++at;
+  }
+  return nullptr;
+}
 
 std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop) {
   expect_steps(1);

@@ -53,6 +53,11 @@ struct Program {
   std::string node_name(std::uint32_t value) const { return source.graph.node(NodeId{value}).name(); }
 };
 
+/// The graph that a step runs in its own place once its condition is known, on the inputs behind it; null for a step of another operator.
+const Nested* chosen_graph(const Program::Step& step, bool condition);
+/// True for the operator whose steps choose a graph.
+bool chooses_graph(const Operator& op);
+
 /// Binds every node. Throws CompileError naming operator and node; Stopped.
 std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop);
 

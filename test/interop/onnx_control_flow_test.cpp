@@ -74,6 +74,23 @@ BOOST_AUTO_TEST_CASE(a_branch_is_chosen_by_the_condition_and_reads_the_graph_aro
   BOOST_TEST((std::dynamic_pointer_cast<Subgraph>(model.root->find_submodule("choose.then_branch")) != nullptr));
 }
 
+BOOST_AUTO_TEST_CASE(a_condition_that_follows_from_shapes_chooses_anew_for_each_shape) {
+  auto graph = choice();
+  graph.inputs = {w::value("x", w::f32, {"N"})};
+  graph.initializers = {w::tensor("two", w::i64, {1}, w::packed(7, {2}))};
+  graph.nodes.insert(graph.nodes.begin(), {w::node("Shape", {"x"}, {"shape"}), w::node("Equal", {"shape", "two"}, {"c"})});
+  const auto bytes = w::model(graph);
+  BOOST_TEST((answer(bytes, {vector({1, 2})}) == Value(vector({2, 4}))));
+  BOOST_TEST((answer(bytes, {vector({1, 2, 3})}) == Value(vector({-1, -2, -3}))));
+  const auto model = import_bytes(bytes);
+  Runtime runtime(RuntimeOptions().threads(1));
+  LazyGraphModule module(runtime, model.graph, model.root.get());
+  for (int i = 0; i < 2; ++i) {
+    BOOST_TEST((module.call(std::vector<Value>{vector({1, 2})}) == Value(vector({2, 4}))));
+    BOOST_TEST((module.call(std::vector<Value>{vector({1})}) == Value(vector({-1}))));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_loop_carries_collects_and_ends_by_count_or_condition) {
   const auto bytes = w::model(counting_loop());
   const Value by_count = answer(bytes, {count(2), vector({0}), vector({2})});
