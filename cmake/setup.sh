@@ -18,7 +18,7 @@ build="ca-certificates git cmake ninja-build ccache pkg-config g++ clang-19 lld-
 models="ca-certificates npm"
 example="imagemagick fonts-dejavu-core"
 sanitize="libclang-rt-19-dev dpkg-dev"
-peer="python3-torch python3-torchvision python3-onnx"
+peer="python3-torch python3-torchvision python3-onnx libonnx-testdata"
 lint="clang-format-19 clang-tidy-19"
 
 wanted=

@@ -19,6 +19,7 @@ using Command = int (*)(const std::vector<std::string>& arguments);
 int run_command(const std::vector<std::string>& arguments);
 int bench_command(const std::vector<std::string>& arguments);
 int check_command(const std::vector<std::string>& arguments);
+int ops_command(const std::vector<std::string>& arguments);
 int show_command(const std::vector<std::string>& arguments);
 int pack_command(const std::vector<std::string>& arguments);
 int unpack_command(const std::vector<std::string>& arguments);

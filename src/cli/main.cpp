@@ -16,16 +16,17 @@ struct Verb {
 };
 constexpr std::array verbs = {Verb{"run", lazyfx::cli::run_command}, Verb{"bench", lazyfx::cli::bench_command},
                               Verb{"check", lazyfx::cli::check_command}, Verb{"show", lazyfx::cli::show_command},
-                              Verb{"pack", lazyfx::cli::pack_command}, Verb{"unpack", lazyfx::cli::unpack_command},
-                              Verb{"verify", lazyfx::cli::verify_command}};
+                              Verb{"ops", lazyfx::cli::ops_command}, Verb{"pack", lazyfx::cli::pack_command},
+                              Verb{"unpack", lazyfx::cli::unpack_command}, Verb{"verify", lazyfx::cli::verify_command}};
 
 constexpr std::string_view usage =
     "usage: lazyfx run   MODEL [--input NAME=FILE.npy|FILE.pb]... [--shape NAME=1x3x224x224]... [--out DIR] [--tier baseline]\n"
     "             [--trace FILE]\n"
     "       lazyfx bench MODEL... [--threads N] [--shape NAME=DIMS]... [--seconds S] [--warm] [--tier baseline] [--json FILE]\n"
     "             [--trace FILE]\n"
-    "       lazyfx check DIR... [--json FILE] [--filter REGEX]\n"
+    "       lazyfx check DIR... [--json FILE] [--junit FILE] [--filter REGEX] [--jobs N]\n"
     "       lazyfx show  MODEL [--code|--table|--dot|--json]\n"
+    "       lazyfx ops   [--json|--markdown]\n"
     "       lazyfx pack  MODEL OUT.lfx\n"
     "       lazyfx unpack PACKAGE.lfx DIR\n"
     "       lazyfx verify PACKAGE.lfx...\n"

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "compile/nested.hpp"
 #include "compile/plan.hpp"
 #include "compile/typed_graph.hpp"
 #include "compile/watch.hpp"
@@ -30,10 +31,11 @@ class HostPlan final : public Plan {
       stop.check();
       const auto& step = program_->steps[i];
       try {
-        env[step.value] = evaluate(step, env);
+        env[step.value] = evaluate(step, env, stop);
       } catch (const Stopped&) {
         throw;
       } catch (const Error& e) {
+        stop.check();  // a graph within this one that was stopped ends its operator with an error
         throw Error(e.kind(), where(step) + e.what());
       } catch (const std::bad_alloc&) {
         throw Error(ErrorKind::resource, where(step) + "out of memory");
@@ -50,7 +52,7 @@ class HostPlan final : public Plan {
  private:
   std::string where(const Program::Step& step) const { return "while running %" + program_->node_name(step.value) + ": "; }
 
-  Value evaluate(const Program::Step& step, const std::vector<Value>& env) const {
+  Value evaluate(const Program::Step& step, const std::vector<Value>& env, const StopToken& stop) const {
     const auto value_of = [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; };
     switch (step.kind) {
       case Program::Kind::constant: return step.constant;
@@ -69,17 +71,22 @@ class HostPlan final : public Plan {
         for (const Argument& a : step.args) args.push_back(build_result(a, value_of));
         return (*step.module)(args);
       }
-      case Program::Kind::apply: return apply(step, env);
+      case Program::Kind::apply: return apply(step, env, stop);
     }
     return {};
   }
 
-  static Value apply(const Program::Step& step, const std::vector<Value>& env) {
+  static Value apply(const Program::Step& step, const std::vector<Value>& env, const StopToken& stop) {
     std::optional<DType> beside;
     for (const Argument& a : step.application.inputs) {
-      if (!a.is_node() || beside) continue;
+      if (a.is_tensor()) note_beside(beside, a.as_tensor().dtype());
+      if (!a.is_node()) continue;
       const Value& v = env[static_cast<std::uint32_t>(a.as_node())];
-      if (v.is_tensor() && v.as_tensor().defined()) beside = v.as_tensor().dtype();
+      if (v.is_tensor() && v.as_tensor().defined()) note_beside(beside, v.as_tensor().dtype());
+    }
+    if (step.op->on_values) {
+      const std::vector<Value> values = values_of(step, env, beside);
+      if (takes_values(*step.op, values)) return apply_to_values(step, values, stop);
     }
     std::vector<Tensor> inputs;
     for (const Argument& a : step.application.inputs) {
@@ -94,6 +101,34 @@ class HostPlan final : public Plan {
     auto results = run_reference(*step.op, inputs, step.application.attributes, step.output_count);
     if (results.size() == 1) return results[0];
     return Value::tuple(Value::Items(results.begin(), results.end()));
+  }
+
+  /// A scalar that flows along an edge is a tensor of rank 0.
+  static Value as_operand(const Value& value) {
+    if (value.is_bool()) return Tensor::scalar(value.as_bool());
+    if (value.is_int()) return Tensor::scalar(value.as_int());
+    if (value.is_double()) return Tensor::scalar(static_cast<float>(value.as_double()));
+    return value;
+  }
+
+  static std::vector<Value> values_of(const Program::Step& step, const std::vector<Value>& env, std::optional<DType> beside) {
+    std::vector<Value> values;
+    for (const Argument& a : step.application.inputs) {
+      if (a.is_none()) values.emplace_back();
+      else if (a.is_node()) values.push_back(as_operand(env[static_cast<std::uint32_t>(a.as_node())]));
+      else values.emplace_back(a.is_tensor() ? a.as_tensor() : literal_tensor(a, beside));
+    }
+    return values;
+  }
+
+  static Value apply_to_values(const Program::Step& step, const std::vector<Value>& values, const StopToken& stop) {
+    std::vector<GraphCall> graphs;
+    for (const auto& nested : step.graphs) {
+      graphs.emplace_back([&nested, &stop](std::span<const Value> inputs) { return nested->run(inputs, stop); });
+    }
+    auto results = run_on_values(*step.op, {values, step.application.attributes, graphs, step.output_count});
+    if (results.size() == 1) return std::move(results[0]);
+    return Value::tuple(std::move(results));
   }
 
   static void append(std::vector<Tensor>& inputs, const Value& value, std::optional<DType> beside) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "compile/nested.hpp"
 #include "compile/typed_graph.hpp"
 #include "lazyfx/ops/lowering.hpp"
 
@@ -78,7 +79,8 @@ class Context final : public LoweringContext {
 
 class Lowerer {
  public:
-  Lowerer(const Program& program, const Signature& signature, const StopToken& stop) : program_(program), stop_(stop) {
+  Lowerer(const Program& program, TypedGraph& graph, const Signature& signature, const StopToken& stop)
+      : program_(program), graph_(graph), stop_(stop) {
     outputs_of_.resize(program.value_limit);
     for (std::size_t i = 0; i < program.inputs.size(); ++i) {
       const auto& input = signature.inputs()[i];
@@ -89,7 +91,36 @@ class Lowerer {
     }
   }
 
-  TypedGraph take() {
+  /// Of a graph within another, whose values `inputs` are; its steps count as those of node `around`.
+  Lowerer(const Program& program, TypedGraph& graph, std::span<const Index> inputs, std::uint32_t around, const StopToken& stop)
+      : program_(program), graph_(graph), stop_(stop), around_(around) {
+    if (program.needs_host || inputs.size() != program.inputs.size()) throw DependsOnValues{};
+    outputs_of_.resize(program.value_limit);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i] == TypedGraph::none) throw DependsOnValues{};
+      outputs_of_[program.inputs[i].value] = {inputs[i]};
+    }
+  }
+
+  void lower() {
+    lower_steps();
+    collect(program_.result);
+  }
+
+  /// The values of a nested graph's results.
+  std::vector<Index> lower_nested() {
+    lower_steps();
+    std::vector<Index> results;
+    if (!program_.result.is_tuple()) throw DependsOnValues{};
+    for (const Argument& item : program_.result.items()) {
+      if (!item.is_node()) throw DependsOnValues{};
+      results.push_back(single(item.as_node()));
+    }
+    return results;
+  }
+
+ private:
+  void lower_steps() {
     for (const auto& step : program_.steps) {
       stop_.check();
       switch (step.kind) {
@@ -99,11 +130,24 @@ class Lowerer {
         case Program::Kind::call_module: throw DependsOnValues{};
       }
     }
-    collect(program_.result);
-    return std::move(graph_);
   }
 
- private:
+  std::uint32_t node_of(const Program::Step& step) const { return around_.value_or(step.value); }
+
+  /// A step that chooses among graphs by a condition that is known is the one chosen.
+  void choose(const Program::Step& step) {
+    const std::vector<Index> inputs = gather_inputs(step);
+    const Index condition = inputs.empty() ? TypedGraph::none : inputs[0];
+    if (!chooses_graph(*step.op) || condition == TypedGraph::none || !graph_.is_constant(condition)) throw DependsOnValues{};
+    const Tensor known = graph_.values[graph_.root(condition)].constant;
+    if (known.dtype() != DType::boolean || known.size() != 1) throw DependsOnValues{};
+    const Nested* chosen = chosen_graph(step, known.reshape(Shape{}).item<bool>());
+    auto results = Lowerer(chosen->program(), graph_, std::span(inputs).subspan(1), node_of(step), stop_).lower_nested();
+    if (results.size() < step.output_count) throw DependsOnValues{};
+    results.resize(step.output_count);
+    outputs_of_[step.value] = std::move(results);
+  }
+
   void pick(const Program::Step& step) {
     const auto& outputs = outputs_of_[static_cast<std::uint32_t>(step.args[0].as_node())];
     if (step.index < 0 || static_cast<std::size_t>(step.index) >= outputs.size()) throw DependsOnValues{};
@@ -112,6 +156,7 @@ class Lowerer {
 
   void apply(const Program::Step& step) {
     const Operator& op = *step.op;
+    if (!op.reference) return choose(step);
     const std::vector<Index> inputs = gather_inputs(step);
     try {
       std::vector<Tensor> constants(inputs.size());
@@ -177,7 +222,7 @@ class Lowerer {
     const std::size_t steps_before = graph_.steps.size();
     const std::size_t values_before = graph_.values.size();
     if (op.lowering && op.effect == Effect::pure) {
-      Context context(graph_, step.value, step.application.attributes, inputs, outputs);
+      Context context(graph_, node_of(step), step.application.attributes, inputs, outputs);
       if (op.lowering(context)) return;
       graph_.steps.resize(steps_before);
       graph_.values.resize(values_before);
@@ -185,7 +230,7 @@ class Lowerer {
     }
     TypedGraph::Step reference;
     reference.work = TypedGraph::Reference{step.op, step.application.attributes};
-    reference.node = step.value;
+    reference.node = node_of(step);
     reference.inputs = inputs;
     reference.outputs = outputs;
     reference.keep = op.effect == Effect::mutating || op.effect == Effect::io;
@@ -196,7 +241,8 @@ class Lowerer {
     const auto& arguments = step.application.inputs;
     std::optional<DType> beside;
     for (const Argument& a : arguments) {
-      if (a.is_node() && !beside) beside = graph_.values[single(a.as_node())].dtype;
+      if (a.is_node()) note_beside(beside, graph_.values[single(a.as_node())].dtype);
+      else if (a.is_tensor()) note_beside(beside, a.as_tensor().dtype());
     }
     std::vector<Index> inputs;
     inputs.reserve(arguments.size());
@@ -224,8 +270,9 @@ class Lowerer {
   }
 
   const Program& program_;
+  TypedGraph& graph_;
   const StopToken& stop_;
-  TypedGraph graph_;
+  std::optional<std::uint32_t> around_;
   std::vector<std::vector<Index>> outputs_of_;
 };
 
@@ -233,7 +280,9 @@ class Lowerer {
 
 TypedGraph lower(const Program& program, const Signature& signature, const StopToken& stop) {
   if (program.needs_host || signature.has_opaque()) throw DependsOnValues{};
-  return Lowerer(program, signature, stop).take();
+  TypedGraph graph;
+  Lowerer(program, graph, signature, stop).lower();
+  return graph;
 }
 
 }  // namespace lazyfx::compile

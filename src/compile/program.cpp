@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compile/nested.hpp"
 #include "compile/watch.hpp"
 #include "lazyfx/graph/code.hpp"
 
@@ -18,7 +19,8 @@ std::size_t line_of(const Source& source, NodeId node) {
 
 class Binder {
  public:
-  Binder(const Source& source, const OperatorRegistry& operators) : source_(source), operators_(operators) {
+  Binder(const Source& source, const OperatorRegistry& operators, std::size_t depth = 0)
+      : source_(source), operators_(operators), depth_(depth) {
     program_.source = source;
     program_.value_limit = source.graph.id_limit();
     step_of_.assign(program_.value_limit, no_step);
@@ -26,6 +28,7 @@ class Binder {
   }
 
   Program take(const StopToken& stop) {
+    stop_ = &stop;
     std::size_t visited = 0;
     for (const NodeView node : source_.graph) {
       if (++visited % 256 == 0) stop.check();
@@ -36,6 +39,7 @@ class Binder {
 
  private:
   static constexpr std::uint32_t no_step = 0xffffffffU;
+  static constexpr std::size_t deepest = 64;
 
   void visit(NodeView node) {
     const auto value = static_cast<std::uint32_t>(node.id());
@@ -97,7 +101,7 @@ class Binder {
     if (producer != no_step && program_.steps[producer].kind == Program::Kind::apply && step.index >= 0) {
       auto& count = program_.steps[producer].output_count;
       const auto& outputs = program_.steps[producer].op->schema.outputs;
-      const bool variadic = !outputs.empty() && outputs.back().arity == Parameter::Arity::variadic;
+      const bool variadic = !outputs.empty() && outputs.back().is_many();
       if (!variadic && static_cast<std::size_t>(step.index) >= std::max<std::size_t>(outputs.size(), 1)) {
         fail(node, ErrorKind::invalid_graph, "there is no output " + std::to_string(step.index));
       }
@@ -120,10 +124,24 @@ class Binder {
     } catch (...) {
       throw current_error_at(source_, value, node.target(), "bind");
     }
+    bind_graphs(node, step);
+    if (!step.op->reference && !chooses_graph(*step.op)) program_.needs_host = true;
     for (const Argument& input : step.application.inputs) {
       if (input.is_list() || input.is_tuple() || input.is_dict() || input.is_slice()) program_.needs_host = true;
     }
     push(std::move(step));
+  }
+
+  void bind_graphs(NodeView node, Program::Step& step) {
+    for (const AttributeSpec& spec : step.op->schema.attributes) {
+      if (spec.kind != AttributeSpec::Kind::graph) continue;
+      const std::string path = step.application.attributes.get_string(spec.name, "");
+      const bool known = source_.subgraphs != nullptr && source_.subgraphs->contains(path);
+      if (!known) fail(node, ErrorKind::invalid_graph, "the module has no Subgraph at '" + path + "', which " + spec.name + " names");
+      if (depth_ == deepest) fail(node, ErrorKind::invalid_graph, "graphs are nested more than " + std::to_string(deepest) + " deep");
+      Binder binder(source_.subgraphs->find(path)->second, operators_, depth_ + 1);
+      step.graphs.push_back(std::make_shared<const Nested>(std::make_shared<const Program>(binder.take(*stop_))));
+    }
   }
 
   void push(Program::Step step) {
@@ -139,9 +157,24 @@ class Binder {
   const OperatorRegistry& operators_;
   Program program_;
   std::vector<std::uint32_t> step_of_;
+  std::size_t depth_;  // of graphs within graphs
+  const StopToken* stop_ = nullptr;
 };
 
 }  // namespace
+
+bool chooses_graph(const Operator& op) { return op.name == "onnx::If"; }
+
+const Nested* chosen_graph(const Program::Step& step, bool condition) {
+  if (!chooses_graph(*step.op)) return nullptr;
+  std::size_t at = 0;
+  for (const AttributeSpec& spec : step.op->schema.attributes) {
+    if (spec.kind != AttributeSpec::Kind::graph) continue;
+    if (spec.name == (condition ? "then_branch" : "else_branch")) return step.graphs.at(at).get();
+    ++at;
+  }
+  return nullptr;
+}
 
 std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop) {
   expect_steps(1);

@@ -15,6 +15,7 @@
 
 namespace lazyfx::compile {
 
+class Nested;
 using CompileErrorPtr = std::shared_ptr<const CompileError>;
 
 /// A graph with every name resolved and every application bound to its operator: what is true for all inputs. Made once per content,
@@ -36,6 +37,7 @@ struct Program {
     Arguments args;           ///< item, call_module, and apply where arguments are aggregates that binding cannot see through
     Tensor constant;
     const ModuleCall* module = nullptr;
+    std::vector<std::shared_ptr<const Nested>> graphs;  ///< apply: of the operator's graph attributes, in its order
     std::int64_t index = 0;
     std::size_t output_count = 1;  ///< apply: outputs that the graph can ask for
   };
@@ -45,11 +47,16 @@ struct Program {
   std::vector<Step> steps;
   Argument result;
   std::size_t value_limit = 0;
-  bool needs_host = false;  ///< calls modules or picks items of things that are no operator's outputs
+  bool needs_host = false;  ///< calls modules, works on values that are no tensors, or picks items of things that are no operator's outputs
 
   /// "%name" of a value, for messages.
   std::string node_name(std::uint32_t value) const { return source.graph.node(NodeId{value}).name(); }
 };
+
+/// The graph that a step runs in its own place once its condition is known, on the inputs behind it; null for a step of another operator.
+const Nested* chosen_graph(const Program::Step& step, bool condition);
+/// True for the operator whose steps choose a graph.
+bool chooses_graph(const Operator& op);
 
 /// Binds every node. Throws CompileError naming operator and node; Stopped.
 std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop);

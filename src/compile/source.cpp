@@ -16,10 +16,30 @@ std::uint64_t Source::fingerprint() const {
     XXH64_update(&state, path.data(), path.size());
     add(tensor.digest());
   }
+  if (subgraphs) {
+    for (const auto& [path, source] : *subgraphs) {
+      add(path.size());
+      XXH64_update(&state, path.data(), path.size());
+      add(source.fingerprint());
+    }
+  }
   // A callable has no content to compare, so its table stands for itself.
   if (!modules->empty()) add(reinterpret_cast<std::uintptr_t>(modules.get()));
   return XXH64_digest(&state);
 }
+
+namespace {
+
+bool same_subgraphs(const SubgraphTable* a, const SubgraphTable* b) {
+  if (a == b) return true;
+  if (a == nullptr || b == nullptr || a->size() != b->size()) return false;
+  for (auto i = a->begin(), j = b->begin(); i != a->end(); ++i, ++j) {
+    if (i->first != j->first || !i->second.same_content(j->second)) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 bool Source::same_content(const Source& other) const {
   if (modules != other.modules && !(modules->empty() && other.modules->empty())) return false;
@@ -29,7 +49,7 @@ bool Source::same_content(const Source& other) const {
       if (a->first != b->first || !(a->second.is_same(b->second) || equal(a->second, b->second))) return false;
     }
   }
-  return graph.same_content(other.graph);
+  return same_subgraphs(subgraphs.get(), other.subgraphs.get()) && graph.same_content(other.graph);
 }
 
 }  // namespace lazyfx::compile

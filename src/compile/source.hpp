@@ -17,12 +17,16 @@ namespace lazyfx::compile {
 using ModuleCall = std::function<Value(std::span<const Value>)>;
 using TensorTable = std::map<std::string, Tensor, std::less<>>;
 using ModuleTable = std::map<std::string, ModuleCall, std::less<>>;
+struct Source;
+/// The graphs that operators run, by path. Unlike modules they have contents, which count.
+using SubgraphTable = std::map<std::string, Source, std::less<>>;
 
 /// Everything one generation of a module was when it was marked. Immutable; shared between threads.
 struct Source {
   Snapshot graph;
   std::shared_ptr<const TensorTable> tensors = std::make_shared<const TensorTable>();
   std::shared_ptr<const ModuleTable> modules = std::make_shared<const ModuleTable>();
+  std::shared_ptr<const SubgraphTable> subgraphs;  ///< none: null
   std::string class_name;
 
   /// Content key of the whole: structure and constants, folded. Sources that call modules have a key of their own each.

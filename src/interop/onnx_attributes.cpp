@@ -74,7 +74,7 @@ Argument convert(const AttributeDef& attribute, Kind kind, const std::byte* file
       return tensors.load(parse_tensor(*attribute.tensor, file));
     case Kind::graph: break;
   }
-  throw Error(ErrorKind::unsupported, "holds a graph, which is not supported");
+  refuse("is a graph");
 }
 
 template <class T>
@@ -89,6 +89,8 @@ Keywords convert_attributes(const GraphDef& graph, const NodeDef& node, const st
   Keywords keywords;
   for (auto i = node.attributes.first; i < node.attributes.first + node.attributes.count; ++i) {
     const AttributeDef attribute = parse_attribute(graph.attributes[i], file);
+    // Types say what a value is of; here values say it themselves. Graphs are the importer's own to convert.
+    if (attribute.type == AttributeType::type || attribute.type == AttributeType::graph) continue;
     const auto which = [&] { return place + ": attribute " + in_quotes(attribute.name) + " "; };
     const auto& specs = op.schema.attributes;
     const auto spec = std::find_if(specs.begin(), specs.end(), [&](const AttributeSpec& s) { return s.name == attribute.name; });
@@ -105,7 +107,7 @@ Keywords convert_attributes(const GraphDef& graph, const NodeDef& node, const st
     } catch (const Error& error) { problems.add(error.kind(), which() + error.what()); }
   }
   for (const AttributeSpec& spec : op.schema.attributes) {
-    if (spec.required && std::none_of(keywords.begin(), keywords.end(), [&](const auto& entry) { return entry.first == spec.name; })) {
+    if (spec.required && spec.kind != Kind::graph && std::none_of(keywords.begin(), keywords.end(), [&](const auto& entry) { return entry.first == spec.name; })) {
       problems.add(ErrorKind::invalid_model, place + " lacks attribute " + in_quotes(spec.name));
     }
   }

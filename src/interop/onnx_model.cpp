@@ -1,6 +1,7 @@
 #include "onnx_model.hpp"
 
 #include <limits>
+#include <unordered_set>
 
 namespace lazyfx::onnx {
 namespace {
@@ -62,7 +63,12 @@ ValueDef parse_value(WireReader r) {
             value.kind = ValueDef::Kind::tensor;
             parse_tensor_type(type.message("a tensor type"), value);
           } else {
-            if (type.field() != 6) value.kind = ValueDef::Kind::other;  // 6 is the denotation, which changes nothing
+            switch (type.field()) {
+              case 4: value.kind = ValueDef::Kind::sequence; break;
+              case 6: break;  // the denotation, which changes nothing
+              case 9: value.kind = ValueDef::Kind::optional; break;
+              default: value.kind = ValueDef::Kind::other;
+            }
             type.skip();
           }
         }
@@ -73,7 +79,68 @@ ValueDef parse_value(WireReader r) {
   return value;
 }
 
-NodeDef parse_node(WireReader r, GraphDef& graph) {
+// Deeper than any model nests graphs, and far from what the stack holds.
+constexpr int deepest = 32;
+
+GraphDef parse_graph(WireReader r, const std::byte* file, int depth);
+
+/// The graph that an attribute holds, if it does.
+std::optional<Bytes> graph_of(Bytes attribute, const std::byte* file) {
+  std::optional<Bytes> graph;
+  for (WireReader r(attribute, file, "an attribute"); r.next();) {
+    if (r.field() == 6) graph = r.bytes();
+    else r.skip();
+  }
+  return graph;
+}
+
+/// Every name that the nodes of `graph`, or its outputs, read, and nothing in it makes, in order of appearance. Graphs within it are closed.
+std::vector<std::string_view> free_names(const GraphDef& graph) {
+  std::unordered_set<std::string_view> known;
+  for (const auto& initializer : graph.initializers) known.insert(initializer.name);
+  for (const auto& input : graph.inputs) known.insert(input.name);
+  for (const auto& node : graph.nodes) {
+    for (auto o = node.outputs.first; o < node.outputs.first + node.outputs.count; ++o) known.insert(graph.value_names[o]);
+  }
+  std::vector<std::string_view> free;
+  const auto read = [&](std::string_view name) {
+    if (!name.empty() && known.insert(name).second) free.push_back(name);
+  };
+  for (const auto& node : graph.nodes) {
+    for (const Range range : {node.inputs, node.captures}) {
+      for (auto i = range.first; i < range.first + range.count; ++i) read(graph.value_names[i]);
+    }
+  }
+  for (const auto& output : graph.outputs) read(output.name);
+  return free;
+}
+
+/// Parses the graphs that a node's attributes hold. All of them take what any reads of the graph around them, behind their own inputs.
+void parse_nested(GraphDef& graph, NodeDef& node, const std::byte* file, int depth) {
+  constexpr std::size_t most_bodies = 16;  // no operator takes more than two
+  std::vector<std::shared_ptr<GraphDef>> bodies;
+  std::vector<std::string_view> captured;
+  std::unordered_set<std::string_view> seen;
+  for (auto a = node.attributes.first; a < node.attributes.first + node.attributes.count; ++a) {
+    const auto bytes = graph_of(graph.attributes[a], file);
+    if (!bytes) continue;
+    WireReader reader(*bytes, file, "a graph");
+    if (bodies.size() == most_bodies) reader.fail("the node has more than " + std::to_string(most_bodies) + " of them");
+    if (depth == deepest) reader.fail("graphs are nested more than " + std::to_string(deepest) + " deep");
+    bodies.push_back(std::make_shared<GraphDef>(parse_graph(reader, file, depth + 1)));
+    graph.nested.emplace(a, bodies.back());
+    for (const auto name : free_names(*bodies.back())) {
+      if (seen.insert(name).second) captured.push_back(name);
+    }
+  }
+  for (const auto& body : bodies) {
+    for (const auto name : captured) body->inputs.push_back({name, ValueDef::Kind::none, 0, {}});
+  }
+  node.captures = {static_cast<std::uint32_t>(graph.value_names.size()), static_cast<std::uint32_t>(captured.size())};
+  graph.value_names.insert(graph.value_names.end(), captured.begin(), captured.end());
+}
+
+NodeDef parse_node(WireReader r, GraphDef& graph, const std::byte* file, int depth) {
   NodeDef node;
   std::vector<std::string_view> outputs;
   node.inputs.first = static_cast<std::uint32_t>(graph.value_names.size());
@@ -97,6 +164,7 @@ NodeDef parse_node(WireReader r, GraphDef& graph) {
   node.outputs.first = static_cast<std::uint32_t>(graph.value_names.size());
   node.outputs.count = static_cast<std::uint32_t>(outputs.size());
   graph.value_names.insert(graph.value_names.end(), outputs.begin(), outputs.end());
+  parse_nested(graph, node, file, depth);
   return node;
 }
 
@@ -114,11 +182,11 @@ InitializerDef parse_initializer(Bytes message, const std::byte* file) {
   return initializer;
 }
 
-GraphDef parse_graph(WireReader r, const std::byte* file) {
+GraphDef parse_graph(WireReader r, const std::byte* file, int depth) {
   GraphDef graph;
   while (r.next()) {
     switch (r.field()) {
-      case 1: graph.nodes.push_back(parse_node(r.message("a node"), graph)); break;
+      case 1: graph.nodes.push_back(parse_node(r.message("a node"), graph, file, depth)); break;
       case 5: graph.initializers.push_back(parse_initializer(r.bytes(), file)); break;
       case 11: graph.inputs.push_back(parse_value(r.message("a graph input"))); break;
       case 12: graph.outputs.push_back(parse_value(r.message("a graph output"))); break;
@@ -184,6 +252,7 @@ AttributeDef parse_attribute(Bytes message, const std::byte* file) {
       case 3: attribute.i = r.signed_value(); break;
       case 4: attribute.s = r.text(); break;
       case 5: attribute.tensor = r.bytes(); break;
+      case 6: attribute.graph = r.bytes(); break;
       case 7: r.each_float([&](float v) { attribute.floats.push_back(v); }); break;
       case 8: r.each_varint([&](std::uint64_t v) { attribute.ints.push_back(std::bit_cast<std::int64_t>(v)); }); break;
       case 9: attribute.strings.push_back(r.text()); break;
@@ -227,6 +296,38 @@ TensorDef parse_tensor(Bytes message, const std::byte* file) {
   return tensor;
 }
 
+ContentsDef parse_sequence(Bytes message, const std::byte* file) {
+  ContentsDef contents{{}, true, {}};
+  WireReader r(message, file, "a sequence");
+  while (r.next()) {
+    switch (r.field()) {
+      case 3: contents.items.push_back(r.bytes()); break;
+      case 4:
+      case 5:
+      case 6:
+      case 7: r.fail("it holds something else than tensors");
+      default: r.skip();
+    }
+  }
+  return contents;
+}
+
+ContentsDef parse_optional(Bytes message, const std::byte* file) {
+  ContentsDef contents;
+  WireReader r(message, file, "an optional");
+  while (r.next()) {
+    switch (r.field()) {
+      case 3: contents.tensor = r.bytes(); break;
+      case 5: contents = parse_sequence(r.bytes(), file); break;
+      case 4:
+      case 6:
+      case 7: r.fail("it holds neither a tensor nor a sequence");
+      default: r.skip();
+    }
+  }
+  return contents;
+}
+
 ModelDef parse_model(Bytes file) {
   ModelDef model;
   WireReader r(file, file.data(), "the model");
@@ -237,7 +338,7 @@ ModelDef parse_model(Bytes file) {
       case 3: model.producer_version = r.text(); break;
       case 7:
         if (model.graph) r.fail("there are two graphs");
-        model.graph = parse_graph(r.message("the graph"), file.data());
+        model.graph = parse_graph(r.message("the graph"), file.data(), 0);
         break;
       case 8: {
         auto& [domain, version] = model.opsets.emplace_back(std::string_view{}, 0);

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,7 +63,7 @@ struct AttributeDef {
   float f = 0;
   std::int64_t i = 0;
   std::string_view s;
-  std::optional<Bytes> tensor;
+  std::optional<Bytes> tensor, graph;
   std::vector<float> floats;
   std::vector<std::int64_t> ints;
   std::vector<std::string_view> strings;
@@ -70,6 +72,7 @@ struct AttributeDef {
 struct NodeDef {
   std::string_view name, op_type, domain;
   Range inputs, outputs;  ///< of GraphDef::value_names
+  Range captures;         ///< of GraphDef::value_names: what the node's own graphs read of this one
   Range attributes;       ///< of GraphDef::attributes
 };
 
@@ -80,7 +83,7 @@ struct DimDef {
 
 struct ValueDef {
   std::string_view name;
-  enum class Kind : std::uint8_t { none, tensor, other } kind = Kind::none;
+  enum class Kind : std::uint8_t { none, tensor, sequence, optional, other } kind = Kind::none;
   std::int64_t element_type = 0;
   std::optional<std::vector<DimDef>> dims;
 };
@@ -97,6 +100,8 @@ struct GraphDef {
   std::vector<InitializerDef> initializers;
   std::vector<ValueDef> inputs, outputs;
   bool has_sparse_initializers = false;
+  /// The graphs that attributes hold, by place in `attributes`. Closed: what one reads of the graphs around it is among its inputs, last.
+  std::map<std::uint32_t, std::shared_ptr<const GraphDef>> nested;
 };
 
 struct ModelDef {
@@ -111,5 +116,14 @@ struct ModelDef {
 ModelDef parse_model(Bytes file);
 TensorDef parse_tensor(Bytes message, const std::byte* file);
 AttributeDef parse_attribute(Bytes message, const std::byte* file);
+
+/// A SequenceProto of tensors, or what an OptionalProto holds: one tensor, such a sequence, or nothing.
+struct ContentsDef {
+  std::optional<Bytes> tensor;
+  bool is_sequence = false;
+  std::vector<Bytes> items;
+};
+ContentsDef parse_sequence(Bytes message, const std::byte* file);
+ContentsDef parse_optional(Bytes message, const std::byte* file);
 
 }  // namespace lazyfx::onnx

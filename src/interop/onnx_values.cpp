@@ -56,8 +56,12 @@ class Resolver {
   }
 
   void look_up_inputs(std::uint32_t i) {
-    const auto inputs = graph_.nodes[i].inputs;
-    for (auto o = inputs.first; o < inputs.first + inputs.count; ++o) {
+    look_up(i, graph_.nodes[i].inputs);
+    look_up(i, graph_.nodes[i].captures);
+  }
+
+  void look_up(std::uint32_t i, Range range) {
+    for (auto o = range.first; o < range.first + range.count; ++o) {
       const auto name = graph_.value_names[o];
       if (name.empty()) {
         table_.values[o] = ValueTable::absent;
@@ -100,10 +104,12 @@ class Resolver {
 /// Calls `f(maker)` for each node whose output `node` reads.
 template <class F>
 void each_predecessor(const GraphDef& graph, const ValueTable& values, std::uint32_t node, F&& f) {
-  for (const auto value : values.of(graph.nodes[node].inputs)) {
-    if (value >= ValueTable::unknown) continue;
-    const auto maker = values.makers[value];
-    if (maker.kind == ValueTable::Kind::node_output) f(maker.index);
+  for (const Range range : {graph.nodes[node].inputs, graph.nodes[node].captures}) {
+    for (const auto value : values.of(range)) {
+      if (value >= ValueTable::unknown) continue;
+      const auto maker = values.makers[value];
+      if (maker.kind == ValueTable::Kind::node_output) f(maker.index);
+    }
   }
 }
 

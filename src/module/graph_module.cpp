@@ -3,6 +3,7 @@
 #include <ostream>
 #include <set>
 
+#include "lazyfx/module/subgraph.hpp"
 #include "module/forward.hpp"
 #include "module/module_core.hpp"
 
@@ -14,7 +15,53 @@ struct GraphModule::Frozen {
   std::uint64_t graph_edits = ~std::uint64_t{0};
   std::shared_ptr<const compile::TensorTable> tensors;
   std::shared_ptr<const compile::ModuleTable> modules;
+  std::shared_ptr<const compile::SubgraphTable> subgraphs;
 };
+
+namespace {
+
+/// The paths of Subgraphs below `root` that a node names in its keyword arguments.
+std::vector<std::string> subgraph_paths(const Node& node, const Module& root) {
+  std::vector<std::string> paths;
+  if (node.op() != Opcode::call_function || root.submodules().empty()) return paths;
+  for (const auto& [name, value] : node.kwargs()) {
+    if (value.is_string() && std::dynamic_pointer_cast<Subgraph>(root.find_submodule(value.as_string()))) paths.push_back(value.as_string());
+  }
+  return paths;
+}
+
+std::shared_ptr<const compile::TensorTable> tensors_below(const Module& module) {
+  auto tensors = std::make_shared<compile::TensorTable>();
+  for (auto& [path, named] : module.named_tensors()) tensors->emplace(path, named.tensor);
+  return tensors;
+}
+
+/// Every Subgraph below `root`, itself with those below it. Null when there is none. Recursion is as deep as graphs are nested.
+std::shared_ptr<const compile::SubgraphTable> subgraphs_below(const Module& root) {
+  auto table = std::make_shared<compile::SubgraphTable>();
+  std::vector<std::pair<std::string, const Module*>> pending{{"", &root}};
+  while (!pending.empty()) {
+    const auto [prefix, module] = pending.back();
+    pending.pop_back();
+    for (const auto& [name, child] : module->submodules()) {
+      const std::string path = prefix.empty() ? name : prefix + "." + name;
+      const auto* subgraph = dynamic_cast<const Subgraph*>(child.get());
+      if (subgraph == nullptr) {
+        if (dynamic_cast<const GraphModule*>(child.get()) == nullptr) pending.emplace_back(path, child.get());
+        continue;
+      }
+      compile::Source source;
+      source.graph = subgraph->graph();
+      source.tensors = tensors_below(*subgraph);
+      source.subgraphs = subgraphs_below(*subgraph);
+      source.class_name = "Subgraph";
+      table->emplace(path, std::move(source));
+    }
+  }
+  return table->empty() ? nullptr : table;
+}
+
+}  // namespace
 
 GraphModule::GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options)
     : core_(std::make_shared<detail::ModuleCore>(runtime.core())),
@@ -42,6 +89,11 @@ void GraphModule::adopt(const Module* root) {
     for (const auto& [name, module] : root->submodules()) set_submodule(name, module);
   }
   for (const Node node : graph_->nodes()) {
+    if (root != nullptr) {
+      for (const std::string& path : subgraph_paths(node, *root)) {
+        if (!find_submodule(path)) add_submodule(path, root->find_submodule(path));
+      }
+    }
     if (node.op() != Opcode::get_attr && node.op() != Opcode::call_module) continue;
     const std::string& path = node.target();
     if (find_tensor(path) != nullptr || find_submodule(path)) continue;
@@ -67,9 +119,8 @@ void GraphModule::mark(std::optional<std::chrono::nanoseconds> schedule_in, bool
   const std::uint64_t edits = edit_count();
   const bool attributes_changed = edits != frozen_->edits || !frozen_->tensors;
   if (attributes_changed) {
-    auto tensors = std::make_shared<compile::TensorTable>();
-    for (auto& [path, named] : named_tensors()) tensors->emplace(path, named.tensor);
-    frozen_->tensors = std::move(tensors);
+    frozen_->tensors = tensors_below(*this);
+    frozen_->subgraphs = subgraphs_below(*this);
   }
   // Which submodules are called is the graph's to say.
   const std::uint64_t graph_edits = graph_->edit_count();
@@ -88,6 +139,7 @@ void GraphModule::mark(std::optional<std::chrono::nanoseconds> schedule_in, bool
   source.graph = graph_->freeze();
   source.tensors = frozen_->tensors;
   source.modules = frozen_->modules;
+  source.subgraphs = frozen_->subgraphs;
   source.class_name = options_.class_name();
   core_->mark(std::move(source), schedule_in, count);
 }
@@ -153,11 +205,18 @@ void GraphModule::lint() const {
 void GraphModule::delete_all_unused_submodules() {
   // Used: every step of a named path, and everything below a called module.
   std::set<std::string, std::less<>> used, called;
-  for (const Node node : graph_->nodes()) {
-    if (node.op() != Opcode::get_attr && node.op() != Opcode::call_module) continue;
-    const std::string& path = node.target();
+  const auto keep = [&](const std::string& path) {
     for (std::size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', dot + 1)) used.insert(path.substr(0, dot));
     used.insert(path);
+  };
+  for (const Node node : graph_->nodes()) {
+    for (const std::string& path : subgraph_paths(node, *this)) {
+      keep(path);
+      called.insert(path);
+    }
+    if (node.op() != Opcode::get_attr && node.op() != Opcode::call_module) continue;
+    const std::string& path = node.target();
+    keep(path);
     if (node.op() == Opcode::call_module) called.insert(path);
   }
   std::vector<std::pair<std::string, const Module*>> pending{{"", this}};

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "lazyfx/error.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "lazyfx/ops/binding.hpp"
 
 namespace lazyfx {
@@ -81,7 +82,7 @@ Value apply(const Operator& op, NodeView node, std::span<const Value> args, cons
   const Application application = lazyfx::bind(op, positional, named);
   std::optional<DType> beside;
   for (const Argument& input : application.inputs) {
-    if (input.is_tensor() && !beside) beside = input.as_tensor().dtype();
+    if (input.is_tensor()) note_beside(beside, input.as_tensor().dtype());
   }
   std::vector<Tensor> inputs;
   inputs.reserve(application.inputs.size());
@@ -213,7 +214,32 @@ Value Interpreter::call_function(NodeView node, std::span<const Value> args, con
   }
   const OperatorPtr op = operators_.find(node.target());
   if (!op) throw Error(ErrorKind::unsupported, "no operator called " + node.target() + " is registered");
-  return apply(*op, node, args, kwargs, uses_[static_cast<std::uint32_t>(node.id())].output_count);
+  const std::size_t outputs = uses_[static_cast<std::uint32_t>(node.id())].output_count;
+  const bool tensors_only = op->reference && std::none_of(args.begin(), args.end(), [](const Value& v) { return v.is_list() || v.is_none(); });
+  return op->on_values && !tensors_only ? apply_to_values(*op, node, outputs) : apply(*op, node, args, kwargs, outputs);
+}
+
+Value Interpreter::apply_to_values(const Operator& op, NodeView node, std::size_t output_count) {
+  // Bound as it is written: a value that is a list is one input, not many.
+  const Application application = lazyfx::bind(op, node.args(), node.kwargs());
+  std::vector<Value> inputs;
+  for (const Argument& input : application.inputs) {
+    const bool is_value = input.is_none() || input.is_node() || input.is_tensor();
+    inputs.push_back(is_value ? as_operand(evaluate(input)) : Value(literal_tensor(input, {})));
+  }
+  std::vector<GraphCall> graphs;
+  for (const AttributeSpec& spec : op.schema.attributes) {
+    if (spec.kind != AttributeSpec::Kind::graph) continue;
+    const std::string path = application.attributes.get_string(spec.name, "");
+    const auto subgraph = std::dynamic_pointer_cast<Subgraph>(root_ ? root_->find_submodule(path) : nullptr);
+    if (!subgraph) throw Error(ErrorKind::invalid_graph, "there is no Subgraph at '" + path + "', which " + spec.name + " names");
+    graphs.emplace_back([this, subgraph](std::span<const Value> values) {
+      return Interpreter(subgraph->graph(), subgraph.get(), operators_).run(values);
+    });
+  }
+  std::vector<Value> results = run_on_values(op, {inputs, application.attributes, graphs, output_count});
+  if (results.size() == 1) return std::move(results.front());
+  return Value::tuple(std::move(results));
 }
 
 Value Interpreter::call_method(NodeView node, std::span<const Value> args, const Kwargs& kwargs) {

@@ -53,7 +53,7 @@ void append_variadic(const Operator& op, const std::string& name, const Argument
 
 std::vector<Argument> bind_inputs(const Operator& op, const Arguments& args, const Keywords& kwargs) {
   const auto& parameters = op.schema.inputs;
-  const bool variadic = !parameters.empty() && parameters.back().arity == Arity::variadic;
+  const bool variadic = !parameters.empty() && parameters.back().is_many();
   const std::size_t single = parameters.size() - (variadic ? 1 : 0);
   if (args.size() > single && !variadic) {
     refuse(op, "takes at most " + std::to_string(single) + " inputs but is given " + std::to_string(args.size()));
@@ -73,7 +73,7 @@ std::vector<Argument> bind_inputs(const Operator& op, const Arguments& args, con
     for (const auto& [key, value] : kwargs) {
       if (key == name) append_variadic(op, name, value, inputs);
     }
-    if (inputs.size() == single) refuse(op, "needs at least one " + name);
+    if (inputs.size() == single && parameters.back().arity == Arity::variadic) refuse(op, "needs at least one " + name);
     for (std::size_t i = single; i < inputs.size(); ++i) {
       if (inputs[i].is_none()) refuse(op, numbered(i, name) + " is missing");
     }

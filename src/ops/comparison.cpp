@@ -85,9 +85,10 @@ bool lower_where(LoweringContext& c) {
 }
 
 std::vector<TensorType> shift_type(const TypeContext& c) {
+  auto types = broadcasting(unsigned_integers)(c);
   const std::string direction = c.attributes.get_string("direction", "");
   if (direction != "LEFT" && direction != "RIGHT") fail("attribute direction is \"" + direction + "\", which is neither LEFT nor RIGHT");
-  return broadcasting(unsigned_integers)(c);
+  return types;
 }
 
 std::vector<Tensor> shift_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t) {

@@ -128,9 +128,10 @@ std::vector<TensorType> pow_type(const TypeContext& c) {
 }
 
 std::vector<TensorType> mod_type(const TypeContext& c) {
+  auto types = broadcasting(numbers)(c);
   const bool truncates = c.attributes.get_int("fmod", 0) != 0;
   if (!truncates && is_floating(input(c, 0).dtype)) fail("floating operands need fmod = 1");
-  return broadcasting(numbers)(c);
+  return types;
 }
 
 std::vector<Tensor> mod_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t) {

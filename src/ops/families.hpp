@@ -33,6 +33,8 @@ void add_einsum(OperatorRegistry& registry);
 void add_sampling(OperatorRegistry& registry);
 void add_random(OperatorRegistry& registry);
 void add_strings(OperatorRegistry& registry);
+void add_sequence(OperatorRegistry& registry);
+void add_control_flow(OperatorRegistry& registry);
 /// Those below are compositions of the ones above.
 void add_losses(OperatorRegistry& registry);
 void add_norms(OperatorRegistry& registry);

@@ -73,19 +73,20 @@ Value negative_log_likelihood(Composer& c, Value log_probabilities) {
 
 void add_losses(OperatorRegistry& registry) {
   const Parts parts = parts_of(registry);
-  const auto attributes = [] { return std::vector{integer("ignore_index"), text("reduction", "mean")}; };
-  registry.add(composed(
-      "NegativeLogLikelihoodLoss", {12}, schema({"input", "target", "weight?"}, {"loss"}, attributes()), loss_type,
-      [](Composer& c) { return Composer::Values{negative_log_likelihood(c, c.input(0))}; }, parts));
-  registry.add(composed(
-      "SoftmaxCrossEntropyLoss", {12}, schema({"scores", "labels", "weights?"}, {"output", "log_prob?"}, attributes()), loss_type,
-      [](Composer& c) {
-        const Value log_probabilities = c.apply("LogSoftmax", {c.input(0)}, {{"axis", 1}});
-        Composer::Values results{negative_log_likelihood(c, log_probabilities)};
-        if (c.output_count() > 1) results.push_back(log_probabilities);
-        return results;
-      },
-      parts));
+  const auto add = [&](const char* type, Schema s, Composition composition) {
+    s.attributes = {integer("ignore_index"), text("reduction", "mean")};
+    Operator op = composed(type, {12}, std::move(s), loss_type, std::move(composition), parts);
+    op.lowering = {};  // GatherElements, a part of both, has none
+    registry.add(std::move(op));
+  };
+  add("NegativeLogLikelihoodLoss", schema({"input", "target", "weight?"}, {"loss"}),
+      [](Composer& c) { return Composer::Values{negative_log_likelihood(c, c.input(0))}; });
+  add("SoftmaxCrossEntropyLoss", schema({"scores", "labels", "weights?"}, {"output", "log_prob?"}), [](Composer& c) {
+    const Value log_probabilities = c.apply("LogSoftmax", {c.input(0)}, {{"axis", 1}});
+    Composer::Values results{negative_log_likelihood(c, log_probabilities)};
+    if (c.output_count() > 1) results.push_back(log_probabilities);
+    return results;
+  });
 }
 
 }  // namespace lazyfx::ops

@@ -14,20 +14,25 @@ Dim check_vector(const TypeContext& c, std::size_t i, const Dim& channels, const
   return merge(channels, type.dims->front(), "the channels of X and the size of input " + std::to_string(i) + " (" + name + ")");
 }
 
-void require_inference(const Attributes& attributes, std::size_t output_count) {
-  if (attributes.get_int("training_mode", 0) != 0 || output_count > 1) unsupported("training is not offered, only inference");
+bool trains(const Attributes& attributes) { return attributes.get_int("training_mode", 0) != 0; }
+
+/// Training by the mode of version 14 is offered; that of older versions, by asking for more outputs, is not.
+void require_offered(const Attributes& attributes, std::size_t output_count) {
+  if (!trains(attributes) && output_count > 1) unsupported("training is not offered by the number of outputs, only inference");
   if (attributes.get_int("spatial", 1) == 0) unsupported("statistics for each element of a plane (spatial = 0) are not offered");
 }
 
 std::vector<TensorType> batch_normalization_type(const TypeContext& c) {
   TensorType x = input(c, 0, floats, "X");
-  require_inference(c.attributes, c.output_count);
+  require_offered(c.attributes, c.output_count);
   if (x.dims && x.dims->size() < 2) fail("input 0 (X) has " + std::to_string(x.dims->size()) + " dimensions where at least 2 are expected");
   Dim channels = x.dims ? (*x.dims)[1] : Dim();
   const char* names[] = {"X", "scale", "B", "input_mean", "input_var"};
   for (std::size_t i = 1; i < 5; ++i) channels = check_vector(c, i, channels, names[i]);
   if (x.dims) (*x.dims)[1] = channels;
-  return {x};
+  std::vector<TensorType> types{x};
+  for (std::size_t i = 1; i < c.output_count; ++i) types.push_back(typed(c.inputs[i + 2]->dtype, Dims{channels}));
+  return types;
 }
 
 /// y = x * scale + shift, per channel; shift is -mean * scale + B.
@@ -46,21 +51,57 @@ Affine affine_of(const Tensor& scale, const Tensor& b, const Tensor& mean, const
   return a;
 }
 
+struct Statistics {
+  std::vector<double> mean, variance;
+};
+
+/// Mean and population variance of each channel of N C spatial... elements.
+Statistics channel_statistics(const std::vector<double>& values, std::int64_t channels, std::int64_t plane) {
+  Statistics s{std::vector<double>(static_cast<std::size_t>(channels)), std::vector<double>(static_cast<std::size_t>(channels))};
+  const double count = static_cast<double>(values.size()) / static_cast<double>(channels);
+  const auto each = [&](auto f) {
+    for (std::size_t i = 0; i < values.size(); ++i) f(static_cast<std::size_t>(static_cast<std::int64_t>(i) / plane % channels), values[i]);
+  };
+  each([&](std::size_t c, double v) { s.mean[c] += v / count; });
+  each([&](std::size_t c, double v) { s.variance[c] += (v - s.mean[c]) * (v - s.mean[c]) / count; });
+  return s;
+}
+
+/// momentum * old + (1 - momentum) * own
+Tensor blended(const Tensor& old, const std::vector<double>& own, double momentum) {
+  std::vector<double> values = read<double>(old);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = momentum * values[i] + (1 - momentum) * own[i];
+  return write(old.dtype(), old.shape(), values);
+}
+
 std::vector<Tensor> batch_normalization_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
-  require_inference(attributes, output_count);
+  require_offered(attributes, output_count);
   const Shape& shape = in[0].shape();
-  const Affine a = affine_of(in[1], in[2], in[3], in[4], attributes.get_float("epsilon", 1e-5));
   std::vector<double> values = read<double>(in[0]);
   const std::int64_t channels = shape[1];
   const std::int64_t plane = shape.size() == 0 ? 0 : shape.size() / (shape[0] * channels);
+  Tensor mean = in[3], variance = in[4];
+  std::vector<Tensor> running;
+  if (trains(attributes)) {
+    const auto [own_mean, own_variance] = channel_statistics(values, channels, plane);
+    const double momentum = attributes.get_float("momentum", 0.9);
+    running = {blended(in[3], own_mean, momentum), blended(in[4], own_variance, momentum)};
+    mean = write(DType::f64, Shape{channels}, own_mean);
+    variance = write(DType::f64, Shape{channels}, own_variance);
+  }
+  const Affine a = affine_of(in[1], in[2], mean, variance, attributes.get_float("epsilon", 1e-5));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto channel = static_cast<std::size_t>(static_cast<std::int64_t>(i) / plane % channels);
     values[i] = values[i] * a.scale[channel] + a.shift[channel];
   }
-  return {write(in[0].dtype(), shape, values)};
+  std::vector<Tensor> outputs{write(in[0].dtype(), shape, values)};
+  for (Tensor& t : running) outputs.push_back(std::move(t));
+  outputs.resize(output_count);
+  return outputs;
 }
 
 bool lower_batch_normalization(LoweringContext& c) {
+  if (trains(c.attributes())) return false;
   const Shape& shape = c.shape(c.input(0));
   const Shape per_channel = channel_shape(shape[1], shape.rank());
   const double epsilon = c.attributes().get_float("epsilon", 1e-5);

@@ -1,6 +1,8 @@
 #include "lazyfx/ops/operator.hpp"
 
+#include <algorithm>
 #include <exception>
+#include <type_traits>
 
 #include "lazyfx/error.hpp"
 
@@ -15,22 +17,30 @@ struct Bounds {
   std::size_t most = 0;
 };
 
+bool is_needed(const Parameter& p) { return p.arity == Parameter::Arity::single || p.arity == Parameter::Arity::variadic; }
+
 Bounds bounds_of(const std::vector<Parameter>& parameters) {
   Bounds bounds;
   for (const Parameter& p : parameters) {
-    bounds.most = p.arity == Parameter::Arity::variadic ? static_cast<std::size_t>(-1) : bounds.most + 1;
-    if (p.arity != Parameter::Arity::optional) bounds.least += 1;
+    bounds.most = p.is_many() ? static_cast<std::size_t>(-1) : bounds.most + 1;
+    if (is_needed(p)) bounds.least += 1;
   }
   return bounds;
 }
 
-void check_counts(const Operator& op, std::span<const Tensor> inputs, std::size_t output_count) {
+bool is_there(const Tensor& t) { return t.defined(); }
+bool is_there(const Value& v) { return !v.is_none(); }
+
+template <class T>
+void check_counts(const Operator& op, std::span<const T> inputs, std::size_t output_count) {
   const Bounds in = bounds_of(op.schema.inputs);
   if (inputs.size() > in.most) {
     throw Error(ErrorKind::invalid_graph, "takes at most " + counted(in.most, "input") + " but got " + std::to_string(inputs.size()));
   }
   for (std::size_t i = 0; i < op.schema.inputs.size(); ++i) {
-    if (op.schema.inputs[i].arity != Parameter::Arity::optional && (i >= inputs.size() || !inputs[i].defined())) {
+    // A value kernel may be given an empty optional, which is none.
+    const bool absent = i >= inputs.size() || (std::is_same_v<T, Tensor> && !is_there(inputs[i]));
+    if (is_needed(op.schema.inputs[i]) && absent) {
       throw Error(ErrorKind::invalid_graph, "input " + std::to_string(i) + " (" + op.schema.inputs[i].name + ") is missing");
     }
   }
@@ -40,14 +50,13 @@ void check_counts(const Operator& op, std::span<const Tensor> inputs, std::size_
   }
 }
 
-}  // namespace
-
-std::vector<Tensor> run_reference(const Operator& op, std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count) {
+/// Calls `kernel` for the outputs, adding the operator's name to what it throws.
+template <class F>
+auto run_named(const Operator& op, std::size_t output_count, F kernel) {
   try {
-    check_counts(op, inputs, output_count);
-    std::vector<Tensor> outputs = op.reference(inputs, attributes, output_count);
+    auto outputs = kernel();
     if (outputs.size() != output_count) {
-      throw Error(ErrorKind::user_code, "its kernel returned " + counted(outputs.size(), "tensor") + " where " +
+      throw Error(ErrorKind::user_code, "its kernel returned " + counted(outputs.size(), "value") + " where " +
                                             std::to_string(output_count) + " are wanted");
     }
     return outputs;
@@ -60,6 +69,28 @@ std::vector<Tensor> run_reference(const Operator& op, std::span<const Tensor> in
   } catch (...) {
     throw Error(ErrorKind::user_code, op.name + ": its kernel threw something that is not a std::exception");
   }
+}
+
+}  // namespace
+
+std::vector<Tensor> run_reference(const Operator& op, std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count) {
+  return run_named(op, output_count, [&] {
+    check_counts(op, inputs, output_count);
+    if (!op.reference) throw Error(ErrorKind::unsupported, "it has no kernel on tensors alone");
+    return op.reference(inputs, attributes, output_count);
+  });
+}
+
+std::vector<Value> run_on_values(const Operator& op, const ValueContext& context) {
+  return run_named(op, context.output_count, [&] {
+    check_counts(op, context.inputs, context.output_count);
+    return op.on_values(context);
+  });
+}
+
+bool takes_values(const Operator& op, std::span<const Value> inputs) noexcept {
+  if (!op.on_values) return false;
+  return !op.reference || std::any_of(inputs.begin(), inputs.end(), [](const Value& v) { return !v.is_tensor(); });
 }
 
 }  // namespace lazyfx

@@ -13,7 +13,10 @@ using Sizes = std::vector<std::int64_t>;
 Window pool_window(const Attributes& attributes) {
   const Sizes kernel = attributes.get_ints("kernel_shape");
   if (kernel.empty()) fail("attribute kernel_shape is missing");
-  return read_window(attributes, kernel);
+  Window window = read_window(attributes, kernel);
+  // ONNX Runtime rounds the number of steps toward zero, so that one window is left where none fits; pads that count would change its mean.
+  window.may_exceed = attributes.get_int("count_include_pad", 0) == 0;
+  return window;
 }
 
 const TensorType& planes(const TypeContext& c, DTypeSet allowed) {

@@ -39,6 +39,8 @@ OperatorRegistry OperatorRegistry::standard() {
     ops::add_sampling(registry);
     ops::add_random(registry);
     ops::add_strings(registry);
+    ops::add_sequence(registry);
+    ops::add_control_flow(registry);
     ops::add_losses(registry);
     ops::add_norms(registry);
     ops::add_quantize(registry);
@@ -54,7 +56,7 @@ void OperatorRegistry::add(Operator op) {
   if (op.name.empty()) throw Error(ErrorKind::invalid_argument, "an operator needs a name");
   if (by_name_.contains(op.name)) throw Error(ErrorKind::invalid_argument, "operator " + op.name + " is registered already");
   if (!op.type_rule) throw Error(ErrorKind::invalid_argument, "operator " + op.name + " has no type rule");
-  if (!op.reference) throw Error(ErrorKind::invalid_argument, "operator " + op.name + " has no reference kernel");
+  if (!op.reference && !op.on_values) throw Error(ErrorKind::invalid_argument, "operator " + op.name + " has no reference kernel");
   std::string name = op.name;
   by_name_.emplace(std::move(name), std::make_shared<const Operator>(std::move(op)));
 }

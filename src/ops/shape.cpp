@@ -188,13 +188,16 @@ Operator from_shape(const char* type, Schema s, TypeRule rule, Tensor (*result)(
 
 std::vector<Tensor> identity_kernel(std::span<const Tensor> in, const Attributes&, std::size_t) { return {in[0]}; }
 
-// Dropout does nothing but in training, which is not offered. The mask says what was kept: everything.
+// Dropout does nothing but in training, which is offered only where nothing is dropped. The mask says what was kept: everything.
+
+void require_nothing_dropped(const Tensor& ratio, bool known, const Tensor& mode) {
+  if (!mode.defined() || int_of(mode, "input 2 (training_mode)") == 0) return;
+  if (known && (!ratio.defined() || real_of(ratio, "input 1 (ratio)") != 0)) unsupported("training is not offered where elements are dropped, only inference");
+}
 
 std::vector<TensorType> dropout_type(const TypeContext& c) {
   const TensorType& x = input(c, 0, floats, "data");
-  if (const Tensor mode = constant(c, 2); mode.defined() && int_of(mode, "input 2 (training_mode)") != 0) {
-    unsupported("training is not offered, only inference");
-  }
+  require_nothing_dropped(constant(c, 1), !has_input(c, 1) || constant(c, 1).defined(), constant(c, 2));
   std::vector<TensorType> types{x};
   if (c.output_count > 1) types.push_back(typed(DType::boolean, x.dims));
   return types;
@@ -205,7 +208,7 @@ Tensor all_true(const Shape& shape) {
 }
 
 std::vector<Tensor> dropout_kernel(std::span<const Tensor> in, const Attributes&, std::size_t output_count) {
-  if (argument(in, 2).defined() && int_of(in[2], "input 2 (training_mode)") != 0) unsupported("training is not offered, only inference");
+  require_nothing_dropped(argument(in, 1), true, argument(in, 2));
   std::vector<Tensor> outputs{in[0]};
   if (output_count > 1) outputs.push_back(all_true(in[0].shape()));
   return outputs;
@@ -213,6 +216,7 @@ std::vector<Tensor> dropout_kernel(std::span<const Tensor> in, const Attributes&
 
 bool lower_dropout(LoweringContext& c) {
   if (c.has_input(2) && !c.constant_value(c.input(2)).defined()) return false;
+  if (c.has_input(1) && !c.constant_value(c.input(1)).defined()) return false;
   c.alias(c.input(0), c.output(0));
   if (c.output_count() > 1) c.alias(c.constant(all_true(c.shape(c.input(0)))), c.output(1));
   return true;
@@ -235,7 +239,9 @@ void add_shape(OperatorRegistry& registry) {
                             return std::vector{TensorType(DType::i64, Dims{})};
                           },
                           size_of_shape));
-  registry.add(onnx("Identity", {1}, schema({"input"}, {"output"}), same_as_input(any_dtype), identity_kernel, lower_alias()));
+  Operator identity = onnx("Identity", {1}, schema({"input"}, {"output"}), same_as_input(any_dtype), identity_kernel, lower_alias());
+  identity.on_values = [](const ValueContext& c) { return std::vector<Value>{c.inputs[0]}; };
+  registry.add(std::move(identity));
   registry.add(onnx("Dropout", {12}, schema({"data", "ratio?", "training_mode?"}, {"output", "mask?"}, {integer("seed")}), dropout_type,
                     dropout_kernel, lower_dropout));
   registry.add(onnx("Dropout@7", {7, 11}, schema({"data"}, {"output", "mask?"}, {real("ratio", 0.5)}), dropout_type, dropout_kernel, lower_dropout));

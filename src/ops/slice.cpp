@@ -168,24 +168,37 @@ bool lower_slice1(LoweringContext& c) {
 
 // Split: sizes from an attribute (until version 12) or an input; without them the outputs are equal.
 
-/// The sizes of `count` parts of an axis of `size`, given or equal. Before version 18, what does not divide evenly is refused.
-Sizes part_sizes(const Sizes& given, std::int64_t size, std::size_t count) {
+/// How many parts there are: as many as sizes are given, as num_outputs says (which outlives an output that nobody reads), else one an output.
+std::size_t part_count(const Sizes& given, const Attributes& attributes, std::size_t outputs) {
+  const std::int64_t count = !given.empty() ? static_cast<std::int64_t>(given.size()) : attributes.get_int("num_outputs", static_cast<std::int64_t>(outputs));
+  if (count < static_cast<std::int64_t>(outputs) || count > 65536) fail("there are " + std::to_string(count) + " parts but " + std::to_string(outputs) + " outputs");
+  return static_cast<std::size_t>(count);
+}
+
+/// The sizes of `count` parts of an axis of `size`, given or equal. Before version 18, what does not divide evenly is refused; since then the
+/// last part is smaller.
+Sizes part_sizes(const Sizes& given, std::int64_t size, std::size_t count, bool uneven) {
   if (!given.empty()) {
     std::int64_t total = 0;
     for (const std::int64_t part : given) {
       if (part < 0) fail("a part has size " + std::to_string(part));
       total = add(total, part);
     }
-    if (given.size() != count) fail("there are sizes for " + std::to_string(given.size()) + " parts but " + std::to_string(count) + " outputs");
     if (total != size) fail("the parts add up to " + std::to_string(total) + " but the axis has size " + std::to_string(size));
     return given;
   }
   const auto parts = static_cast<std::int64_t>(count);
+  if (uneven) {
+    const std::int64_t part = size / parts + (size % parts != 0 ? 1 : 0);
+    Sizes sizes;
+    for (std::int64_t left = size; sizes.size() < count; left -= sizes.back()) sizes.push_back(std::min(part, left));
+    return sizes;
+  }
   if (size % parts != 0) fail("an axis of size " + std::to_string(size) + " does not divide into " + std::to_string(parts) + " equal parts");
   return Sizes(count, size / parts);
 }
 
-std::vector<TensorType> split_type(const TypeContext& c, bool from_inputs) {
+std::vector<TensorType> split_type(const TypeContext& c, bool from_inputs, bool uneven) {
   const TensorType& x = input(c, 0);
   const auto given = !from_inputs        ? std::optional(c.attributes.get_ints("split"))
                      : has_input(c, 1) ? constant_ints(c, 1)
@@ -195,29 +208,31 @@ std::vector<TensorType> split_type(const TypeContext& c, bool from_inputs) {
   std::vector<TensorType> types(c.output_count, x);
   const Dim& size = (*x.dims)[axis];
   Sizes parts;
-  if (given && size.known()) parts = part_sizes(*given, size.size, c.output_count);
+  if (given) part_count(*given, c.attributes, c.output_count);
+  if (given && size.known()) parts = part_sizes(*given, size.size, part_count(*given, c.attributes, c.output_count), uneven);
   if (given && !size.known()) parts = *given;
   for (std::size_t i = 0; i < types.size(); ++i) (*types[i].dims)[axis] = i < parts.size() ? Dim(parts[i]) : Dim();
   return types;
 }
 
-std::vector<Tensor> split(const Tensor& x, const Sizes& given, const Attributes& attributes, std::size_t output_count) {
+std::vector<Tensor> split(const Tensor& x, const Sizes& given, const Attributes& attributes, std::size_t output_count, bool uneven) {
   const std::size_t axis = axis_in(attributes.get_int("axis", 0), x.rank());
   std::vector<Tensor> outputs;
   std::int64_t start = 0;
-  for (const std::int64_t part : part_sizes(given, x.shape()[axis], output_count)) {
+  for (const std::int64_t part : part_sizes(given, x.shape()[axis], part_count(given, attributes, output_count), uneven)) {
+    if (outputs.size() == output_count) break;
     outputs.push_back(x.slice(axis, start, part).contiguous());
     start += part;
   }
   return outputs;
 }
 
-std::vector<Tensor> split_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
-  return split(in[0], argument(in, 1).defined() ? ints_of(in[1], "input 1 (split)") : Sizes{}, attributes, output_count);
+std::vector<Tensor> split_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count, bool uneven) {
+  return split(in[0], argument(in, 1).defined() ? ints_of(in[1], "input 1 (split)") : Sizes{}, attributes, output_count, uneven);
 }
 
 std::vector<Tensor> split2_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
-  return split(in[0], attributes.get_ints("split"), attributes, output_count);
+  return split(in[0], attributes.get_ints("split"), attributes, output_count, false);
 }
 
 /// The types of the outputs say where each part begins.
@@ -242,10 +257,19 @@ void add_slice(OperatorRegistry& registry) {
                     [](const TypeContext& c) { return slice_type(c, true); }, slice_kernel, lower_slice));
   registry.add(onnx("Slice@1", {1, 9}, schema({"data"}, {"output"}, {integers("axes"), required(integers("ends")), required(integers("starts"))}),
                     [](const TypeContext& c) { return slice_type(c, false); }, slice1_kernel, lower_slice1));
-  registry.add(onnx("Split", {13, 17}, schema({"input", "split?"}, {"outputs..."}, {integer("axis", 0)}),
-                    [](const TypeContext& c) { return split_type(c, true); }, split_kernel, lower_split));
-  registry.add(onnx("Split@2", {2, 12}, schema({"input"}, {"outputs..."}, {integer("axis", 0), integers("split")}),
-                    [](const TypeContext& c) { return split_type(c, false); }, split2_kernel, lower_split));
+  // num_outputs came with version 18; before it, it keeps what a file says by the outputs that it names.
+  const auto since_13 = [&](const char* type, Versions versions, bool uneven) {
+    registry.add(onnx(type, versions, schema({"input", "split?"}, {"outputs..."}, {integer("axis", 0), integer("num_outputs")}),
+                      [uneven](const TypeContext& c) { return split_type(c, true, uneven); },
+                      [uneven](std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
+                        return split_kernel(in, attributes, output_count, uneven);
+                      },
+                      lower_split));
+  };
+  since_13("Split", {13, 17}, false);
+  since_13("Split@18", {18}, true);
+  registry.add(onnx("Split@2", {2, 12}, schema({"input"}, {"outputs..."}, {integer("axis", 0), integers("split"), integer("num_outputs")}),
+                    [](const TypeContext& c) { return split_type(c, false, false); }, split2_kernel, lower_split));
 }
 
 }  // namespace lazyfx::ops

@@ -64,7 +64,7 @@ std::vector<Tensor> kernel(Kind kind, bool matrix, const Tensor& x, const Attrib
 
 bool lower(Kind kind, bool matrix, LoweringContext& c) {
   const Shape shape = c.shape(c.input(0));
-  if (kind == Kind::hardmax || !inputs_are(c, {DType::f32, DType::f64}) || shape.rank() == 0) return false;
+  if (!inputs_are(c, {DType::f32, DType::f64}) || shape.rank() == 0) return false;
   const std::size_t axis = axis_of(c.attributes(), shape.rank(), matrix);
   const bool log = kind == Kind::log_softmax;
   if (!matrix || axis + 1 == shape.rank()) {
@@ -87,7 +87,7 @@ void add_softmax(OperatorRegistry& registry) {
                         schema({"input"}, {"output"}, {integer("axis", matrix ? 1 : -1)}),
                         [matrix](const TypeContext& c) { return type_rule(c, matrix); },
                         [=](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return kernel(kind, matrix, in[0], attributes); },
-                        [=](LoweringContext& c) { return lower(kind, matrix, c); }));
+                        kind == Kind::hardmax ? Lowering() : [=](LoweringContext& c) { return lower(kind, matrix, c); }));
     }
   };
   both_meanings("Softmax", Kind::softmax);

@@ -58,6 +58,7 @@ Dim slide(const Window& w, std::size_t i, const Dim& size) {
   if (!size.known()) return {};
   if (is_same(w.auto_pad)) return ceil_div(size.size, w.strides[i]);
   const std::int64_t room = add(size.size, pads) - w.extent(i);
+  if (room < 0 && w.may_exceed && -room < w.strides[i]) return 1;
   if (room < 0) {
     fail("the kernel covers " + std::to_string(w.extent(i)) + " on spatial axis " + std::to_string(i) + " but the padded input has only " +
          std::to_string(size.size + pads));
@@ -75,7 +76,7 @@ Window resolved(Window w, const std::vector<std::int64_t>& sizes) {
     if (is_same(w.auto_pad)) {
       w.pads_begin[i] = w.auto_pad == Window::AutoPad::same_upper ? needed / 2 : needed - needed / 2;
       w.pads_end[i] = needed - w.pads_begin[i];
-    } else if (w.ceil) {
+    } else if (w.ceil || w.may_exceed) {
       w.pads_end[i] = std::max(w.pads_end[i], needed - w.pads_begin[i]);
     }
   }

@@ -16,6 +16,7 @@ struct Window {
   std::vector<std::int64_t> kernel, strides, dilations, pads_begin, pads_end;
   AutoPad auto_pad = AutoPad::none;
   bool ceil = false;
+  bool may_exceed = false;  ///< a window larger than the padded input by less than a stride sees what there is
 
   std::size_t rank() const { return kernel.size(); }
   /// What the kernel covers on axis `i`, holes included.
@@ -24,7 +25,7 @@ struct Window {
 
 /// Reads the attributes for `kernel.size()` spatial axes; those absent become 1 (strides, dilations) and 0 (pads).
 Window read_window(const Attributes& attributes, std::vector<std::int64_t> kernel);
-/// The size on spatial axis `i` after sliding over `size`; fails if the kernel is larger than the padded input.
+/// The size on spatial axis `i` after sliding over `size`; fails if the kernel is larger than the padded input, and may not be.
 Dim slide(const Window& window, std::size_t i, const Dim& size);
 /// Replaces auto_pad by the explicit pads it means for these sizes, and lets pads_end cover what ceil mode adds.
 Window resolved(Window window, const std::vector<std::int64_t>& sizes);

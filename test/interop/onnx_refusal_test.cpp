@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_graph_needs_typed_inputs_and_outputs) {
   auto graph = w::dense();
   graph.inputs[0] = w::bytes(1, "x");
   check_refused(w::model(graph), ErrorKind::invalid_model, {"graph input 'x' has no type"});
-  graph.inputs[0] = w::bytes(1, "x") + w::bytes(2, w::bytes(4, {}));
+  graph.inputs[0] = w::bytes(1, "x") + w::bytes(2, w::bytes(5, {}));
   check_refused(w::model(graph), ErrorKind::unsupported, {"graph input 'x' is not a tensor"});
   graph = w::dense();
   graph.outputs.clear();

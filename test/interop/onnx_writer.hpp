@@ -61,6 +61,8 @@ inline Message float_attribute(std::string_view name, float v) { return bytes(1,
 inline Message text_attribute(std::string_view name, std::string_view v) { return bytes(1, name) + bytes(4, v) + number(20, 3); }
 inline Message tensor_attribute(std::string_view name, const Message& v) { return bytes(1, name) + bytes(5, v) + number(20, 4); }
 
+inline Message graph_attribute(std::string_view name, const Message& graph) { return bytes(1, name) + bytes(6, graph) + number(20, 5); }
+
 using Names = std::vector<std::string>;
 inline Message node(std::string_view op, const Names& inputs, const Names& outputs, const std::vector<Message>& attributes = {},
                     std::string_view name = {}, std::string_view domain = {}) {

@@ -143,5 +143,5 @@ BOOST_AUTO_TEST_CASE(run_reference_names_the_operator_in_whatever_is_thrown) {
   BOOST_TEST(thrown(find("onnx::Relu"), in, 2) == "invalid_graph onnx::Relu: makes at most 1 output but 2 are wanted");
   Operator silent = thrower(0);
   silent.reference = [](std::span<const Tensor>, const Attributes&, std::size_t) { return std::vector<Tensor>(); };
-  BOOST_TEST(thrown(silent, in, 1) == "user_code my::thrower: its kernel returned 0 tensors where 1 are wanted");
+  BOOST_TEST(thrown(silent, in, 1) == "user_code my::thrower: its kernel returned 0 values where 1 are wanted");
 }

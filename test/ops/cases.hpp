@@ -236,6 +236,8 @@ class CaseMaker : CaseTools {
     add("onnx::Slice@1", {reals(s)}, {{"axes", list({1})}, {"starts", list({between(0, 2)})}, {"ends", list({between(1, 6)})}});
     add("onnx::Split", {reals({2, 6, 3}), vector({1, 3, 2})}, {{"axis", 1}}, 3);
     add("onnx::Split", {reals({2, 6, 3})}, {{"axis", -2}}, 2);
+    add("onnx::Split", {reals({2, 6, 3})}, {{"axis", 1}, {"num_outputs", 3}}, 2);
+    add("onnx::Split@18", {reals({2, 7, 3})}, {{"axis", 1}, {"num_outputs", 3}}, 3);
     add("onnx::Split@2", {reals({6, 3})}, {{"split", list({4, 2})}}, 2);
     List other(s.begin(), s.end());
     other[1] = between(0, 3);

@@ -47,10 +47,14 @@ class ImportOptions {
   std::filesystem::path data_folder_;
 };
 
-/// A graph input or output under its ONNX name. The type is what the file declares: inputs always have one, outputs may not.
+/// What flows through a port: a tensor, a sequence of tensors (a list), or an optional one of these (itself, or none).
+enum class PortKind : std::uint8_t { tensor, sequence, optional };
+
+/// A graph input or output under its ONNX name. The type is what the file declares: inputs that are tensors always have one, outputs may not.
 struct Port {
   std::string name;
   std::optional<TensorType> type;
+  PortKind kind = PortKind::tensor;
 };
 
 /// A model file as a graph that nobody has compiled yet. The caller owns all of it; make a module with
@@ -67,11 +71,13 @@ struct ImportedModel {
   std::string producer;  ///< "pytorch 1.13.1"; may be empty
 };
 
-/// Reads an ONNX model file: IR version 3 and later, opset 7 and later as far as `operators` knows the versions. Weights are used where
-/// they lie in the file; small ones, and those that the file did not align for their element type, are copied. Control flow, sequences,
-/// sparse tensors and model-local functions are not supported. Nodes may come in any order that has no cycle.
+/// Reads an ONNX model file: IR version 3 and later, every opset as far as `operators` knows the versions. Weights are used where
+/// they lie in the file; small ones, and those that the file did not align for their element type, are copied. The graphs that control flow
+/// holds become Subgraphs below the root; what they read of the graph around them becomes inputs of theirs and of the node. Sparse tensors,
+/// maps and model-local functions are not supported. Nodes may come in any order that has no cycle.
 ///
-/// Threads: any; nothing is shared between calls. Cost: linear in the file, no recursion, memory bounded by the file's size.
+/// Threads: any; nothing is shared between calls. Cost: linear in the file, recursion only as deep as graphs are nested (32 at most), memory
+/// bounded by the file's size.
 /// Fails with one sentence that names the file and every problem found (operators counted, first node named): Error(invalid_model) when
 /// the file cannot be read or is damaged or contradicts itself, else Error(unsupported) when it asks for what is not known here.
 LAZYFX_API ImportedModel import_model(const std::filesystem::path& file, const OperatorRegistry& operators, ImportOptions options = {});
@@ -84,5 +90,7 @@ LAZYFX_API ImportedModel import_model(std::span<const std::byte> bytes, std::sha
 /// Reads a file that holds one TensorProto, as ONNX's own test data do (input_0.pb). Threads and ownership as above; fails with one
 /// sentence that names the file: Error(invalid_model), or Error(unsupported) for an element type that is not known here.
 LAZYFX_API Tensor import_tensor(const std::filesystem::path& file);
+/// The same for a file that holds a TensorProto, SequenceProto or OptionalProto, as `kind` says.
+LAZYFX_API Value import_value(const std::filesystem::path& file, PortKind kind);
 
 }  // namespace lazyfx::onnx

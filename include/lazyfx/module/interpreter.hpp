@@ -58,6 +58,7 @@ class LAZYFX_API Interpreter {
     std::uint32_t output_count = 1;
   };
   Value evaluate(const Argument& argument, std::uint32_t depth) const;
+  Value apply_to_values(const Operator& op, NodeView node, std::size_t output_count);
   void check_input_count() const;
 
   Snapshot graph_;

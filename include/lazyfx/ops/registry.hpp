@@ -21,7 +21,7 @@ class LAZYFX_API OperatorRegistry {
   /// All operators that ship, including `getitem` and the methods that name them.
   static OperatorRegistry standard();
 
-  /// Adds a definition; throws Error(invalid_argument) if the name is taken, empty, or the definition lacks a type rule or reference kernel.
+  /// Adds a definition; throws Error(invalid_argument) if the name is taken, empty, or the definition lacks a type rule or a kernel.
   void add(Operator op);
   /// Makes call_method `method` mean the operator `target`, the receiver being its first input.
   void add_method(std::string method, std::string target);

@@ -16,6 +16,9 @@ std::vector<Parameter> parameters(std::initializer_list<const char*> names) {
     if (name.ends_with("...")) {
       arity = Parameter::Arity::variadic;
       name.resize(name.size() - 3);
+    } else if (name.ends_with('*')) {
+      arity = Parameter::Arity::rest;
+      name.pop_back();
     } else if (name.ends_with('?')) {
       arity = Parameter::Arity::optional;
       name.pop_back();
@@ -53,6 +56,7 @@ AttributeSpec text(const char* name) { return attribute(name, Kind::string); }
 AttributeSpec text(const char* name, const char* fallback) { return attribute(name, Kind::string, fallback); }
 AttributeSpec texts(const char* name) { return attribute(name, Kind::strings); }
 AttributeSpec tensor(const char* name) { return attribute(name, Kind::tensor); }
+AttributeSpec graph(const char* name) { return required(attribute(name, Kind::graph)); }
 AttributeSpec dtype(const char* name) { return attribute(name, Kind::dtype); }
 
 AttributeSpec required(AttributeSpec spec) {
@@ -69,6 +73,18 @@ Operator onnx(const std::string& type, Versions versions, Schema schema, TypeRul
           .type_rule = type_rule,
           .reference = checked(std::move(type_rule), std::move(reference)),
           .lowering = std::move(lowering)};
+}
+
+Operator onnx_on_values(const std::string& type, Versions versions, Schema schema, ValueKernel kernel) {
+  return {.name = "onnx::" + type,
+          .since_version = versions.since,
+          .until_version = versions.until,
+          .effect = Effect::pure,
+          .schema = std::move(schema),
+          .type_rule = [](const TypeContext&) -> std::vector<TensorType> { unsupported("the types of its results are not known before a run"); },
+          .reference = {},
+          .lowering = {},
+          .on_values = std::move(kernel)};
 }
 
 void fail(const std::string& message) { throw Error(ErrorKind::invalid_graph, message); }

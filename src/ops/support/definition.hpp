@@ -18,7 +18,7 @@ struct Versions {
   int until = 0;  ///< 0: still current
 };
 
-/// "x" is one input, "bias?" may be absent, "inputs..." takes the rest; outputs likewise.
+/// "x" is one input, "bias?" may be absent, "inputs..." takes the rest, at least one, and "inputs*" any rest; outputs likewise.
 Schema schema(std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs,
               std::vector<AttributeSpec> attributes = {});
 
@@ -35,11 +35,16 @@ AttributeSpec texts(const char* name);
 AttributeSpec tensor(const char* name);
 AttributeSpec dtype(const char* name);
 AttributeSpec required(AttributeSpec spec);
+/// A graph, which is always required.
+AttributeSpec graph(const char* name);
 
 /// A pure operator "onnx::" + type. `type` carries the suffix "@since" when a newer meaning has the plain name. The reference kernel
 /// runs only on what the type rule accepts.
 Operator onnx(const std::string& type, Versions versions, Schema schema, TypeRule type_rule, ReferenceKernel reference,
               Lowering lowering = {});
+
+/// The same for an operator that works on values, not tensors; nothing is known of its results before a run.
+Operator onnx_on_values(const std::string& type, Versions versions, Schema schema, ValueKernel kernel);
 
 /// Error(invalid_graph): the inputs cannot be right.
 [[noreturn]] void fail(const std::string& message);

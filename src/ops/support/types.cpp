@@ -15,6 +15,10 @@ const TensorType& input(const TypeContext& c, std::size_t i) {
 
 const TensorType& input(const TypeContext& c, std::size_t i, DTypeSet allowed, const char* name) {
   const TensorType& type = input(c, i);
+  if (c.asked != nullptr) {
+    c.asked->emplace_back(i, allowed.bits());
+    return type;
+  }
   if (!allowed.contains(type.dtype)) {
     fail("input " + std::to_string(i) + " (" + name + ") has dtype " + to_string(type.dtype) + ", which is not taken there");
   }
@@ -22,6 +26,11 @@ const TensorType& input(const TypeContext& c, std::size_t i, DTypeSet allowed, c
 }
 
 void require_same_dtype(const TypeContext& c, std::size_t i, std::size_t j) {
+  if (c.asked != nullptr) {
+    const auto known = std::find_if(c.asked->begin(), c.asked->end(), [i](const auto& entry) { return entry.first == i; });
+    if (known != c.asked->end()) c.asked->emplace_back(j, known->second);
+    return;
+  }
   const DType a = input(c, i).dtype;
   const DType b = input(c, j).dtype;
   if (a != b) {

@@ -22,6 +22,7 @@ class DTypeSet {
     for (const DType d : members) bits_ |= bit(d);
   }
   constexpr bool contains(DType d) const { return (bits_ & bit(d)) != 0; }
+  constexpr std::uint32_t bits() const { return bits_; }
   friend constexpr DTypeSet operator|(DTypeSet a, DTypeSet b) { return DTypeSet(a.bits_ | b.bits_); }
 
  private:
