@@ -167,6 +167,8 @@ double cell(const double* plane, const std::vector<Corners>& samples, bool large
   return largest ? most : sum / static_cast<double>(std::max<std::size_t>(samples.size(), 1));
 }
 
+constexpr std::int64_t most_samples = 1 << 16;  // of one cell: its region would be larger than any picture
+
 std::vector<Tensor> roi_align(std::span<const Tensor> in, const Attributes& attributes, double shift) {
   const Shape& shape = in[0].shape();
   const std::int64_t height = shape[2], width = shape[3], plane = height * width;
@@ -196,6 +198,10 @@ std::vector<Tensor> roi_align(std::span<const Tensor> in, const Attributes& attr
       return static_cast<std::int64_t>(std::max(wanted, 0.0));
     };
     const std::int64_t down = samples_on(cell_height), across = samples_on(cell_width);
+    if (down * across > most_samples) {
+      throw Error(ErrorKind::invalid_argument,
+                  "region " + std::to_string(r) + " asks for " + std::to_string(down * across) + " samples a cell");
+    }
     for (std::int64_t row = 0; row < rows; ++row) {
       for (std::int64_t column = 0; column < columns; ++column) {
         std::vector<Corners> samples;
@@ -251,6 +257,10 @@ std::vector<Tensor> max_roi_pool_kernel(std::span<const Tensor> in, const Attrib
     const double* roi = rois.data() + index[0] * 5;
     if (!(roi[0] >= 0 && roi[0] < static_cast<double>(shape[0])))
       throw Error(ErrorKind::invalid_argument, "region " + std::to_string(index[0]) + " lies in no batch");
+    for (int k = 1; k < 5; ++k) {
+      if (!(std::fabs(roi[k] * scale) < 1e15))
+        throw Error(ErrorKind::invalid_argument, "region " + std::to_string(index[0]) + " is no region");
+    }
     const auto scaled = [&](int k) { return std::round(roi[k] * scale); };
     const auto [top, bottom] = part(index[2], pooled[0], scaled(2), std::max(scaled(4) - scaled(2) + 1, 1.0), shape[2]);
     const auto [left, right] = part(index[3], pooled[1], scaled(1), std::max(scaled(3) - scaled(1) + 1, 1.0), shape[3]);

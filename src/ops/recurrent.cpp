@@ -273,7 +273,8 @@ Composer::Values recurrent(Composer& c, Cell cell) {
   const Value x = batches_first ? c.transpose(c.input(0), {1, 0, 2}) : c.input(0);
   const std::vector<bool> directions = directions_of(c.attributes());
   const std::vector<Function> all = functions(c.attributes(), cell, directions.size());
-  constexpr std::int64_t applications_per_step = 24;
+  constexpr std::int64_t applications_per_step = 24, most_steps = 1 << 20;
+  if (c.shape(x)[0] > most_steps) unsupported("sequences of " + std::to_string(c.shape(x)[0]) + " elements are too long to be walked");
   c.expect(multiply(multiply(c.shape(x)[0], static_cast<std::int64_t>(directions.size())), applications_per_step));
   Composer::Values ys, hs, cells;
   for (std::size_t d = 0; d < directions.size(); ++d) {

@@ -192,7 +192,10 @@ Operator reduction(const std::string& type, Versions versions, ReduceKind kind, 
 void add_reduce(OperatorRegistry& registry) {
   registry.add(reduction("ReduceSum", {13}, ReduceKind::sum, AxesFrom::input));
   registry.add(reduction("ReduceSum@1", {1, 12}, ReduceKind::sum, AxesFrom::attribute));
-  const auto add = [&](const char* type, ReduceKind kind) { registry.add(reduction(type, {1, 17}, kind, AxesFrom::attribute)); };
+  const auto add = [&](const std::string& type, ReduceKind kind) {
+    registry.add(reduction(type, {1, 17}, kind, AxesFrom::attribute));
+    registry.add(reduction(type + "@18", {18}, kind, AxesFrom::input));
+  };
   add("ReduceMean", ReduceKind::mean);
   add("ReduceMax", ReduceKind::max);
   add("ReduceMin", ReduceKind::min);

@@ -196,6 +196,7 @@ Composer::Values trilu(Composer& c) {
   const Shape shape = c.shape(x);
   const std::int64_t rows = shape[shape.rank() - 2];
   const std::int64_t columns = shape[shape.rank() - 1];
+  if (shape.size() == 0) return {c.apply("Identity", {x})};  // its rows and columns may be beyond counting
   Composer::Value k = c.constant(Tensor::scalar(std::int64_t{0}));
   if (c.has_input(1)) k = c.reshape(c.input(1), {});
   const auto counted = [&](std::int64_t count, std::vector<std::int64_t> dims) {

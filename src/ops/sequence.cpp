@@ -53,6 +53,8 @@ Values split_to_sequence(const ValueContext& c) {
   const Tensor& x = c.inputs[0].as_tensor();
   const std::size_t axis = axis_in(c.attributes.get_int("axis", 0), x.rank());
   const std::int64_t size = x.shape()[axis];
+  constexpr std::int64_t longest = 1 << 24;
+  if (size > longest) unsupported("an axis of " + std::to_string(size) + " is too long to be split into a sequence");
   std::vector<std::int64_t> parts;
   const bool single = !given(c, 1);
   if (single) {

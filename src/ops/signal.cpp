@@ -49,6 +49,43 @@ struct Complex {
   double re = 0, im = 0;
 };
 
+// By definition a transform takes as many steps as its length squared, so odd factors beyond this one are not offered.
+constexpr std::int64_t longest_odd_factor = 1 << 15;
+
+/// The transform by its definition. `turns` are the roots of one of the order row.size() * step.
+std::vector<Complex> by_definition(std::span<const Complex> row, std::span<const Complex> turns, std::size_t step) {
+  std::vector<Complex> out(row.size());
+  for (std::size_t k = 0; k < row.size(); ++k) {
+    for (std::size_t n = 0; n < row.size(); ++n) {
+      const Complex& t = turns[k * n % row.size() * step];
+      out[k].re += row[n].re * t.re - row[n].im * t.im;
+      out[k].im += row[n].re * t.im + row[n].im * t.re;
+    }
+  }
+  return out;
+}
+
+/// The same: an even length is two transforms of half of it, of the even and the odd elements (Cooley and Tukey).
+std::vector<Complex> transform(std::span<const Complex> row, std::span<const Complex> turns, std::size_t step) {
+  if (row.size() % 2 != 0 || row.size() < 4) return by_definition(row, turns, step);
+  const std::size_t half = row.size() / 2;
+  std::vector<Complex> even(half), odd(half);
+  for (std::size_t i = 0; i < half; ++i) {
+    even[i] = row[2 * i];
+    odd[i] = row[2 * i + 1];
+  }
+  even = transform(even, turns, 2 * step);
+  odd = transform(odd, turns, 2 * step);
+  std::vector<Complex> out(row.size());
+  for (std::size_t k = 0; k < half; ++k) {
+    const Complex& t = turns[k * step];
+    const Complex turned{odd[k].re * t.re - odd[k].im * t.im, odd[k].re * t.im + odd[k].im * t.re};
+    out[k] = {even[k].re + turned.re, even[k].im + turned.im};
+    out[k + half] = {even[k].re - turned.re, even[k].im - turned.im};
+  }
+  return out;
+}
+
 /// The transform of `row`, cut or filled with zeros to `length`; the first `bins` results.
 std::vector<Complex> transformed(std::vector<Complex> row, std::int64_t length, std::int64_t bins, bool inverse) {
   row.resize(static_cast<std::size_t>(length));
@@ -57,18 +94,10 @@ std::vector<Complex> transformed(std::vector<Complex> row, std::int64_t length, 
     const double angle = (inverse ? 2 : -2) * std::numbers::pi * static_cast<double>(i) / static_cast<double>(length);
     turns.push_back({std::cos(angle), std::sin(angle)});
   }
-  std::vector<Complex> out(static_cast<std::size_t>(bins));
-  for (std::int64_t k = 0; k < bins; ++k) {
-    Complex sum;
-    for (std::int64_t n = 0; n < length; ++n) {
-      const Complex& x = row[static_cast<std::size_t>(n)];
-      const Complex& t = turns[static_cast<std::size_t>(k * n % length)];
-      sum.re += x.re * t.re - x.im * t.im;
-      sum.im += x.re * t.im + x.im * t.re;
-    }
-    const double scale = inverse ? 1.0 / static_cast<double>(length) : 1;
-    out[static_cast<std::size_t>(k)] = {sum.re * scale, sum.im * scale};
-  }
+  std::vector<Complex> out = transform(row, turns, 1);
+  out.resize(static_cast<std::size_t>(bins));
+  const double scale = inverse ? 1.0 / static_cast<double>(length) : 1;
+  for (Complex& v : out) v = {v.re * scale, v.im * scale};
   return out;
 }
 
@@ -78,6 +107,10 @@ constexpr std::int64_t longest_transform = 1 << 24;
 
 std::int64_t checked_length(std::int64_t length, const char* what) {
   if (length < 1 || length > longest_transform) fail(std::string(what) + " is " + std::to_string(length) + ", which is out of range");
+  std::int64_t odd = length;
+  while (odd % 2 == 0) odd /= 2;
+  if (odd > longest_odd_factor)
+    unsupported(std::string(what) + " is " + std::to_string(length) + ", whose odd factor is too long a transform");
   return length;
 }
 

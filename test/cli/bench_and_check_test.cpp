@@ -81,6 +81,25 @@ BOOST_AUTO_TEST_CASE(check_succeeds_when_nothing_fails_and_filters_by_path) {
   BOOST_TEST(lazyfx({"check", (folder / "cases/right").string()}).out == "1 passed, 0 failed, 0 skipped\n");
 }
 
+BOOST_AUTO_TEST_CASE(check_says_the_same_with_any_number_of_jobs_and_writes_junit) {
+  const Folder folder;
+  const auto input = w::floats("x", {1, 2}, {1, 2});
+  for (int i = 0; i < 12; ++i) {
+    write_case(folder, "cases/case" + std::to_string(i), w::dense(), input, w::floats("y", {1, 3}, {5.5F, 0, i % 3 == 0 ? 19.0F : 18.0F}));
+  }
+  folder.write("cases/<odd> & \"empty\"/model.onnx", w::model(w::dense()));
+  const auto junit = (folder / "outcome.xml").string();
+  const auto one = lazyfx({"check", (folder / "cases").string(), "--jobs", "1"});
+  const auto five = lazyfx({"check", (folder / "cases").string(), "--jobs", "5", "--junit", junit});
+  BOOST_TEST(one.out == five.out);
+  BOOST_TEST(one.out.ends_with("\n8 passed, 4 failed, 1 skipped\n"), one.out);
+  const auto xml = command::read(junit);
+  BOOST_TEST(contains(xml, "tests=\"13\" failures=\"4\" skipped=\"1\""), xml);
+  BOOST_TEST(contains(xml, "name=\"case0\"><failure message=\"test_data_set_0, output 0: 1 of 3 elements differ"), xml);
+  BOOST_TEST(contains(xml, "name=\"&lt;odd&gt; &amp; &quot;empty&quot;\"><skipped"), xml);
+  command::check_refused({"check", (folder / "cases").string(), "--jobs", "0"}, 2, {"--jobs"});
+}
+
 BOOST_AUTO_TEST_CASE(a_folder_without_cases_is_bad_input) {
   const Folder folder;
   folder.write("empty/readme", "");

@@ -113,6 +113,10 @@ class CaseMaker : CaseTools {
       add(std::string("onnx::") + op, {integers<std::int32_t>(s, 1, 4)}, {{"axes", list({axis_of(s)})}});
     }
     const Shape s = shape(2, 4);
+    for (const char* op : {"ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum",
+                           "ReduceLogSumExp"}) {
+      add(std::string("onnx::") + op + "@18", {reals(s, 0.1F, 2), vector({-1})}, {{"keepdims", between(0, 1)}});
+    }
     add("onnx::ReduceSum", {reals(s), vector({0, -1})}, {{"keepdims", between(0, 1)}});
     add("onnx::ReduceSum", {reals(s), vector({})}, {{"noop_with_empty_axes", between(0, 1)}});
     add("onnx::ReduceSum", {integers<std::int64_t>(s, -9, 9)});
