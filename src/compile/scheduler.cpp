@@ -20,27 +20,32 @@ thread_local const Scheduler* current_pool = nullptr;
 
 Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority) {
   if (forked()) return Submitted::refused;
-  std::shared_ptr<Job> displaced;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopped_) return Submitted::refused;
-    Queue& queue = queue_of(*job);
-    if (queue.size >= limits_.queued) {
-      if (priority >= Priority::awaited) displaced = displaceable(queue);
-      if (!displaced) return Submitted::full;
-    }
-    if (!provide_worker()) {
-      if (displaced) insert(displaced);
-      return Submitted::refused;
-    }
-    job->priority_ = priority;
-    job->sequence_ = next_sequence_++;
-    job->since_ = now();
-    insert(job);
-    wake_.notify_one();
+  const std::lock_guard lock(mutex_);
+  if (stopped_) return Submitted::refused;
+  if (!provide_worker()) return Submitted::refused;
+  Queue& queue = queue_of(*job);
+  if (queue.size >= limits_.queued) {
+    std::shared_ptr<Job> displaced = priority >= Priority::awaited ? displaceable(queue) : nullptr;
+    if (!displaced) return Submitted::full;
+    displaced->next_displaced_ = std::move(displaced_);
+    displaced_ = std::move(displaced);
   }
-  if (displaced) displaced->drop(Job::Dropped::displaced);
+  job->priority_ = priority;
+  job->sequence_ = next_sequence_++;
+  job->since_ = now();
+  insert(job);
+  wake_.notify_one();
   return Submitted::queued;
+}
+
+void Scheduler::drop_displaced(std::unique_lock<std::mutex>& lock) {
+  while (displaced_) {
+    const std::shared_ptr<Job> job = std::move(displaced_);
+    displaced_ = std::move(job->next_displaced_);
+    lock.unlock();
+    job->drop(Job::Dropped::displaced);
+    lock.lock();
+  }
 }
 
 void Scheduler::promote(Job& job, Priority priority) {
@@ -188,6 +193,7 @@ void Scheduler::pass() {
   std::vector<std::function<void()>> ended;
   {
     std::unique_lock lock(mutex_);
+    drop_displaced(lock);
     job = take(best(now()));
     --passes_;
     if (job) {
@@ -251,6 +257,7 @@ void Scheduler::work() {
     std::unique_lock lock(mutex_);
     for (;;) {
       run_due_timers(lock);
+      drop_displaced(lock);
       const Best next = active() < limits_.threads ? best(now()) : Best();
       if (next.from != nullptr) {
         auto job = take(next);
@@ -333,6 +340,10 @@ void Scheduler::stop(std::function<void()> ended) {
       for (Class& jobs : queue.classes) {
         while (!jobs.empty()) dropped.push_back(extract(*jobs.begin()));
       }
+    }
+    while (displaced_) {
+      dropped.push_back(std::move(displaced_));
+      displaced_ = std::move(dropped.back()->next_displaced_);
     }
     timers.swap(timers_);
     wake_.notify_all();

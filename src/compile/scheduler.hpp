@@ -48,6 +48,7 @@ class Job {
   friend class Scheduler;
   boost::intrusive::set_member_hook<> place_;  // guarded by the scheduler's mutex, as all below
   std::shared_ptr<Job> self_;                  // while queued
+  std::shared_ptr<Job> next_displaced_;
   Priority priority_ = Priority::background;
   std::uint64_t sequence_ = 0;
   std::chrono::steady_clock::time_point since_;
@@ -71,8 +72,7 @@ struct SchedulerLimits {
 };
 
 /// The pool: threads with a stated stack size and a lower priority than the caller's, started when first needed and ended when idle, taking the
-/// best job of one queue. Every function may be called from any thread; none calls a job's code but the pool's threads, stop(), and
-/// submit() when it displaces. Its threads hold it, so whoever made it must stop() it. In a forked child it refuses all work.
+/// best job of one queue. Every function may be called from any thread; none calls a job's code but the pool's threads and stop(). Its threads hold it, so whoever made it must stop() it. In a forked child it refuses all work.
 class Scheduler : public std::enable_shared_from_this<Scheduler> {
  public:
   using Time = Workplace::Time;
@@ -165,6 +165,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   bool provide_worker();
   bool start_thread();
   void run_due_timers(std::unique_lock<std::mutex>& lock);
+  void drop_displaced(std::unique_lock<std::mutex>& lock);
   std::vector<std::function<void()>> ended_listeners();
 
   const SchedulerLimits limits_;
@@ -176,6 +177,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   // State below is protected by mutex_.
   std::condition_variable wake_, ended_;
   std::array<Queue, 2> queues_;
+  std::shared_ptr<Job> displaced_;  ///< a list; dropped by the next worker, since who displaces holds locks of his own
   std::multimap<Time, std::function<void()>> timers_;
   std::vector<pthread_t> threads_;  ///< alive
   std::vector<pthread_t> retired_;  ///< ended or about to, to be joined
