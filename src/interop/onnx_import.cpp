@@ -127,7 +127,7 @@ PortKind kind_of(const ValueDef& value) {
 /// are several; a nested one takes what comes and always returns a tuple.
 class GraphImporter {
  public:
-  GraphImporter(Context& context, const GraphDef& graph, bool outermost) : c_(context), def_(graph), outermost_(outermost) {}
+  GraphImporter(Context& context, const GraphDef& def, bool outermost) : c_(context), def_(def), outermost_(outermost) {}
 
   void run() {
     table_ = resolve_values(def_, c_.problems);

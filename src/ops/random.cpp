@@ -131,9 +131,9 @@ std::vector<Tensor> multinomial_kernel(std::span<const Tensor> in, const Attribu
 
 void add_random(OperatorRegistry& registry) {
   add_distribution(registry, {"RandomUniform", "low", "high", 0, 1,
-                              [](std::mt19937_64& numbers, double low, double high) { return low + (high - low) * unit(numbers); }});
+                              [](std::mt19937_64& from, double low, double high) { return low + (high - low) * unit(from); }});
   add_distribution(registry, {"RandomNormal", "mean", "scale", 0, 1,
-                              [](std::mt19937_64& numbers, double mean, double scale) { return mean + scale * normal(numbers); }});
+                              [](std::mt19937_64& from, double mean, double scale) { return mean + scale * normal(from); }});
   registry.add(random(onnx(
       "Bernoulli", {15}, schema({"input"}, {"output"}, {dtype("dtype"), real("seed")}),
       [](const TypeContext& c) {
