@@ -45,6 +45,7 @@ void Cache::keep(Table::iterator entry, const std::shared_ptr<Executable>& execu
     e.kept->bytes = bytes;
   } else {
     if (bytes > byte_budget_) return;  // it would only push out all others
+    if (!executable->source().modules->empty()) return;
     recent_.push_front({executable, entry->first, bytes});
     e.kept = recent_.begin();
     e.is_kept = true;
@@ -90,7 +91,7 @@ std::vector<std::shared_ptr<const Cache::KnownFailure>> Cache::failures(std::uin
 }
 
 void Cache::insert_failure(std::uint64_t key, const Source& source, const Failure& failure, Released& released) {
-  if (max_failures_ == 0) return;
+  if (max_failures_ == 0 || !source.modules->empty()) return;
   if (failures_.size() >= max_failures_) {
     const auto [old_key, old] = oldest_failures_.front();
     forget_failure(old_key, old, released);

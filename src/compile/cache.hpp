@@ -16,7 +16,8 @@ namespace lazyfx::compile {
 struct Kept;
 
 /// Executables by content, and contents that are known not to compile. Every executable that a module or a run holds is found here; beyond
-/// those, the most recently used are kept up to a budget of bytes. Letting go of one never touches whoever uses it. Not thread-safe:
+/// those, the most recently used are kept up to a budget of bytes; but not one that calls submodules, since those hold the runtime that holds
+/// this. Letting go of one never touches whoever uses it. Not thread-safe:
 /// its owner's lock protects it. What it gives up goes to `released`, to be destroyed after that lock.
 class Cache {
  public:

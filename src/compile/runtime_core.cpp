@@ -88,6 +88,7 @@ Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const {
 void RuntimeCore::stop() {
   stop([] {});
   scheduler_->stop();
+  if (!scheduler_->forked()) trim(0);
   if (!scheduler_->forked()) observer_.stop();
 }
 

@@ -234,7 +234,9 @@ std::vector<Tensor> roi_align_kernel(std::span<const Tensor> in, const Attribute
 std::vector<TensorType> max_roi_pool_type(const TypeContext& c) {
   const TensorType& x = planes(c);
   const auto pooled = c.attributes.get_ints("pooled_shape");
-  if (pooled.size() != 2 || pooled[0] < 1 || pooled[1] < 1) fail("attribute pooled_shape is not two sizes");
+  if (pooled.size() != 2 || pooled[0] < 1 || pooled[1] < 1 || pooled[0] > (1 << 11) || pooled[1] > (1 << 11)) {
+    fail("attribute pooled_shape is not two sizes from 1 to 2048");
+  }
   return {TensorType(x.dtype, Dims{regions(c, 5), x.dims ? (*x.dims)[1] : Dim(), pooled[0], pooled[1]})};
 }
 

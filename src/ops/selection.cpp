@@ -145,7 +145,7 @@ std::vector<Tensor> unique_kernel(std::span<const Tensor> in, const Attributes& 
 std::pair<std::size_t, std::size_t> batch_and_time(const Attributes& attributes) {
   const std::int64_t batch = attributes.get_int("batch_axis", 1);
   const std::int64_t time = attributes.get_int("time_axis", 0);
-  if (batch + time != 1 || batch < 0 || time < 0) fail("batch_axis and time_axis are not 0 and 1");
+  if (!(batch == 0 && time == 1) && !(batch == 1 && time == 0)) fail("batch_axis and time_axis are not 0 and 1");
   return {static_cast<std::size_t>(batch), static_cast<std::size_t>(time)};
 }
 
