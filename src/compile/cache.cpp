@@ -57,6 +57,7 @@ void Cache::keep(Table::iterator entry, const std::shared_ptr<Executable>& execu
 void Cache::shrink(std::size_t bytes, Released& released) {
   while (bytes_ > bytes && !recent_.empty()) {
     Kept& last = recent_.back();
+    released.push_back(last.executable);  // first, since it may find no memory
     const auto [begin, end] = table_.equal_range(last.key);
     for (auto i = begin; i != end; ++i) {
       if (i->second.is_kept && &*i->second.kept == &last) {
@@ -65,7 +66,6 @@ void Cache::shrink(std::size_t bytes, Released& released) {
       }
     }
     bytes_ -= last.bytes;
-    released.push_back(std::move(last.executable));
     recent_.pop_back();
   }
 }
@@ -78,7 +78,7 @@ void Cache::sweep() {
 void Cache::trim(std::size_t bytes, Released& released) {
   shrink(bytes, released);
   if (bytes > 0) return;
-  for (auto& [key, failure] : failures_) released.push_back(std::move(failure));
+  for (const auto& [key, failure] : failures_) released.push_back(failure);
   failures_.clear();
   oldest_failures_.clear();
 }
@@ -97,15 +97,16 @@ void Cache::insert_failure(std::uint64_t key, const Source& source, const Failur
     forget_failure(old_key, old, released);
   }
   auto known = std::make_shared<const KnownFailure>(KnownFailure{source, failure});
-  oldest_failures_.emplace_back(key, known.get());
+  decltype(oldest_failures_) newest{{key, known.get()}};
   failures_.emplace(key, std::move(known));
+  oldest_failures_.splice(oldest_failures_.end(), newest);
 }
 
 void Cache::forget_failure(std::uint64_t key, const KnownFailure* failure, Released& released) {
   const auto [begin, end] = failures_.equal_range(key);
   const auto at = std::find_if(begin, end, [&](const auto& entry) { return entry.second.get() == failure; });
   if (at == end) return;
-  released.push_back(std::move(at->second));
+  released.push_back(at->second);
   failures_.erase(at);
   oldest_failures_.remove_if([&](const auto& entry) { return entry.second == failure; });
 }

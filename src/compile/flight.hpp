@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -24,6 +23,8 @@ class Subscriber {
   virtual ~Subscriber() = default;
   /// Called once per joined flight, without locks held, on the thread that compiled.
   virtual void on_compiled(std::uint64_t generation, const CompileOutcome& outcome) noexcept = 0;
+  /// Called last, to who leads, when all seated have been told.
+  virtual void on_landed(std::uint64_t generation) noexcept = 0;
 };
 
 /// One compile in progress for one content, with every module that wants it. Its list is protected by the runtime's mutex.
@@ -38,7 +39,7 @@ struct Flight {
     std::uint64_t generation;
   };
   std::vector<Seat> seats;
-  std::function<void()> landed;  ///< called last, when all seated have been told
+  std::shared_ptr<Subscriber> leader;  ///< until it lands
 
   void raise(Priority to) noexcept {
     Priority now = priority.load(std::memory_order_relaxed);

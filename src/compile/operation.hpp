@@ -73,7 +73,12 @@ class Operation : public std::enable_shared_from_this<Operation<Handler>> {
     void operator()() {
       if (operation->let_go_.load(std::memory_order_acquire)) return function();
       const Executor executor = operation->work_.get_executor();
-      boost::asio::post(executor, std::move(*this));
+      try {
+        boost::asio::post(executor, Posted(*this));
+      } catch (const std::bad_alloc&) {
+        while (!operation->let_go_.load(std::memory_order_acquire)) std::this_thread::yield();
+        function();
+      }
     }
     std::shared_ptr<Operation> operation;
     Function function;

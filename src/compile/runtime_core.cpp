@@ -170,6 +170,7 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   flight->source = source;
   flight->generation = generation;
   flight->raise(priority);
+  flight->leader = subscriber;
   flight->seats.push_back({std::move(subscriber), generation});
   flight->stop.store(stopping(), std::memory_order_relaxed);
   flights_.emplace(key, flight);
@@ -191,7 +192,7 @@ void CompileTask::fail(const Failure& failure) {
   core_->land(flight_, {nullptr, failure});
 }
 
-void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutcome& outcome) {
+void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutcome& outcome) noexcept {
   std::vector<Flight::Seat> seats;
   {
     compile::Cache::Released released;
@@ -203,14 +204,18 @@ void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutco
         break;
       }
     }
-    if (outcome.executable)
-      cache_.insert(flight->key, outcome.executable, released);
-    else if (is_lasting(outcome.failure))
-      cache_.insert_failure(flight->key, flight->source, outcome.failure, released);
     seats.swap(flight->seats);
+    try {
+      if (outcome.executable)
+        cache_.insert(flight->key, outcome.executable, released);
+      else if (is_lasting(outcome.failure))
+        cache_.insert_failure(flight->key, flight->source, outcome.failure, released);
+    } catch (const std::bad_alloc&) {
+      // It is not found again by content; whoever waits for it is served all the same.
+    }
   }
   for (const auto& seat : seats) seat.subscriber->on_compiled(seat.generation, outcome);
-  if (const auto landed = std::exchange(flight->landed, nullptr)) landed();
+  if (const auto leader = std::exchange(flight->leader, nullptr)) leader->on_landed(flight->generation);
 }
 
 void RuntimeCore::forget_failure(std::uint64_t key, const compile::Source& source) {
@@ -221,10 +226,14 @@ void RuntimeCore::forget_failure(std::uint64_t key, const compile::Source& sourc
   cache_.forget_failure(key, found.get(), released);
 }
 
-void RuntimeCore::grown(const std::shared_ptr<Executable>& executable) {
+void RuntimeCore::grown(const std::shared_ptr<Executable>& executable) noexcept {
   compile::Cache::Released released;
   const std::lock_guard lock(mutex_);
-  cache_.touch(executable->key(), executable, released);
+  try {
+    cache_.touch(executable->key(), executable, released);
+  } catch (const std::bad_alloc&) {
+    // Counted at its next use.
+  }
 }
 
 void RuntimeCore::trim(std::size_t bytes) {
@@ -267,12 +276,12 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
   return outcome;
 }
 
-void RuntimeCore::leave(Flight& flight, const compile::Subscriber* subscriber) {
-  std::vector<Flight::Seat> left;  // released after the lock
+void RuntimeCore::leave(Flight& flight, const compile::Subscriber* subscriber) noexcept {
+  Flight::Seat left;  // released after the lock
   const std::lock_guard lock(mutex_);
   const auto at = std::find_if(flight.seats.begin(), flight.seats.end(), [&](const auto& s) { return s.subscriber.get() == subscriber; });
   if (at == flight.seats.end()) return;
-  left.push_back(std::move(*at));
+  left = std::move(*at);
   flight.seats.erase(at);
   if (flight.seats.empty()) flight.stop.store(true, std::memory_order_relaxed);
 }

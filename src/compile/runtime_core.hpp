@@ -51,11 +51,11 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   /// Compiles a flight on this thread, or has it compiled, and then tells everyone seated. `ahead`: signatures to make plans for at once.
   void fly(const std::shared_ptr<compile::Flight>& flight, std::span<const compile::Signature> ahead);
   /// The subscriber no longer wants it; a flight with no seat left stops at its next step.
-  void leave(compile::Flight& flight, const compile::Subscriber* subscriber);
+  void leave(compile::Flight& flight, const compile::Subscriber* subscriber) noexcept;
   /// Content that is known not to compile may be tried again.
   void forget_failure(std::uint64_t key, const compile::Source& source);
   /// It has one more plan.
-  void grown(const std::shared_ptr<compile::Executable>& executable);
+  void grown(const std::shared_ptr<compile::Executable>& executable) noexcept;
   void trim(std::size_t bytes);
 
   struct Counters {
@@ -70,7 +70,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
 
  private:
   friend class CompileTask;
-  void land(const std::shared_ptr<compile::Flight>& flight, const compile::CompileOutcome& outcome);
+  void land(const std::shared_ptr<compile::Flight>& flight, const compile::CompileOutcome& outcome) noexcept;
   compile::CompileOutcome compile(compile::Flight& flight, std::span<const compile::Signature> ahead);
 
   const RuntimeOptions options_;

@@ -146,8 +146,12 @@ std::shared_ptr<Job> Scheduler::take(const Best& best) noexcept {
 bool Scheduler::provide_worker() {
   if (workplace_.post) {
     if (passes_ + active() < limits_.threads) {
-      ++passes_;
-      workplace_.post([self = shared_from_this()] { self->pass(); });
+      try {
+        workplace_.post([self = shared_from_this()] { self->pass(); });
+        ++passes_;
+      } catch (const std::bad_alloc&) {
+        return passes_ + active() > 0;  // those that there are look at the queue again when they end
+      }
     }
     return true;
   }
@@ -226,14 +230,19 @@ std::shared_ptr<void> Scheduler::keep_running() {
   return {this, release};
 }
 
-bool Scheduler::start_thread() {
+bool Scheduler::start_thread() noexcept {
+  std::unique_ptr<std::shared_ptr<Scheduler>> self;
+  try {
+    threads_.reserve(limits_.threads);
+    retired_.reserve(limits_.threads);  // a thread that ends needs room there and must not fail
+    self = std::make_unique<std::shared_ptr<Scheduler>>(shared_from_this());
+  } catch (const std::bad_alloc&) { return false; }
   for (const pthread_t thread : retired_) pthread_join(thread, nullptr);
   retired_.clear();
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, stack_bytes);
   pthread_t thread;
-  auto self = std::make_unique<std::shared_ptr<Scheduler>>(shared_from_this());
   const bool started = pthread_create(&thread, &attributes, &Scheduler::enter, self.get()) == 0;
   if (started) static_cast<void>(self.release());  // the thread's now
   pthread_attr_destroy(&attributes);

@@ -163,7 +163,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void update_urgency() noexcept;
   std::size_t active() const noexcept { return running_ - suspended_; }
   bool provide_worker();
-  bool start_thread();
+  bool start_thread() noexcept;
   void run_due_timers(std::unique_lock<std::mutex>& lock);
   void drop_displaced(std::unique_lock<std::mutex>& lock);
   std::vector<std::function<void()>> ended_listeners();

@@ -238,25 +238,24 @@ void ModuleCore::compile_newest(Priority urgency) {
   compile::Source source;
   std::uint64_t generation = 0;
   std::vector<compile::Signature> ahead;
-  {
-    const std::lock_guard lock(mutex_);
-    job_.reset();
-    phase_ = Phase::leading;
-    wanted_ = false;
-    requested_ = std::max(requested_, urgency);
-    source = marked_;
-    generation = compiling_ = this->generation();
-    if (published_) {
-      // Whoever called the last generation will call this one alike.
-      for (const auto& plan : published_->executable->plans()) {
-        if (!plan->signature().has_opaque()) ahead.push_back(plan->signature());
-      }
-    }
-  }
-  std::uint64_t key = 0;
   RuntimeCore::Admission admission;
   try {
-    key = source.fingerprint();
+    {
+      const std::lock_guard lock(mutex_);
+      job_.reset();
+      phase_ = Phase::leading;
+      wanted_ = false;
+      requested_ = std::max(requested_, urgency);
+      generation = compiling_ = this->generation();
+      source = marked_;
+      if (published_) {
+        // Whoever called the last generation will call this one alike.
+        for (const auto& plan : published_->executable->plans()) {
+          if (!plan->signature().has_opaque()) ahead.push_back(plan->signature());
+        }
+      }
+    }
+    const std::uint64_t key = source.fingerprint();
     for (;;) {
       const auto match = runtime_->match(key, source);
       const std::lock_guard lock(mutex_);
@@ -265,9 +264,6 @@ void ModuleCore::compile_newest(Priority urgency) {
       admission = runtime_->admit(match, key, source, shared_from_this(), generation, priority);
       if (admission.retry) continue;
       if (admission.hit || admission.failure) break;
-      if (admission.lead) {
-        admission.lead->landed = [self = shared_from_this(), generation] { self->end_leading(generation); };
-      }
       if (admission.joined) phase_ = Phase::joined;
       flight_ = admission.joined ? admission.joined : admission.lead;
       if (generation != this->generation() && waiters_.empty()) detach_compile();  // marked again since it was taken
@@ -279,11 +275,11 @@ void ModuleCore::compile_newest(Priority urgency) {
     }
   } catch (...) {
     on_compiled(generation, {nullptr, Failure::current()});
-    return end_leading(generation);
+    return on_landed(generation);
   }
   if (admission.lead) return runtime_->fly(admission.lead, ahead);
   on_compiled(generation, {admission.hit, admission.failure});
-  end_leading(generation);
+  on_landed(generation);
 }
 
 void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept {
@@ -295,9 +291,7 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
   if (outcome.executable) {
     try {
       old.emplace();
-    } catch (const std::bad_alloc&) {
-      failure = Failure::out_of_memory();
-    }
+    } catch (const std::bad_alloc&) { failure = Failure::out_of_memory(); }
   }
   {
     const std::lock_guard lock(mutex_);
@@ -331,7 +325,7 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
   failed.wake(failure ? failure : refusal);
 }
 
-void ModuleCore::end_leading(std::uint64_t generation) {
+void ModuleCore::on_landed(std::uint64_t generation) noexcept {
   Woken failed;
   Failure refusal;
   {

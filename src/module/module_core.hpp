@@ -107,6 +107,7 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   void refresh(const std::shared_ptr<const Publication>& seen) noexcept;
 
   void on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept override;
+  void on_landed(std::uint64_t generation) noexcept override;
 
  private:
   enum class Phase : std::uint8_t { idle, queued, leading, joined };
@@ -126,7 +127,6 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
 
   Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs);
   void compile_newest(compile::Priority urgency);
-  void end_leading(std::uint64_t generation);
   void drop_job(compile::Job::Dropped why);
   void settle_marks();
 
