@@ -1,17 +1,11 @@
 #include "compile/cache.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace lazyfx::compile {
 
-struct Kept {
-  std::shared_ptr<Executable> executable;
-  std::uint64_t key = 0;
-  std::size_t bytes = 0;
-};
-
 Cache::Cache(std::size_t byte_budget, std::size_t max_failures) : byte_budget_(byte_budget), max_failures_(max_failures) {}
-Cache::~Cache() = default;
 
 std::vector<std::shared_ptr<Executable>> Cache::find(std::uint64_t key) const {
   std::vector<std::shared_ptr<Executable>> found;
@@ -54,10 +48,9 @@ void Cache::keep(Table::iterator entry, const std::shared_ptr<Executable>& execu
   shrink(byte_budget_, released);
 }
 
-void Cache::shrink(std::size_t bytes, Released& released) {
+void Cache::shrink(std::size_t bytes, Released& released) noexcept {
   while (bytes_ > bytes && !recent_.empty()) {
     Kept& last = recent_.back();
-    released.push_back(last.executable);  // first, since it may find no memory
     const auto [begin, end] = table_.equal_range(last.key);
     for (auto i = begin; i != end; ++i) {
       if (i->second.is_kept && &*i->second.kept == &last) {
@@ -66,7 +59,7 @@ void Cache::shrink(std::size_t bytes, Released& released) {
       }
     }
     bytes_ -= last.bytes;
-    recent_.pop_back();
+    released.executables.splice(released.executables.end(), recent_, std::prev(recent_.end()));
   }
 }
 
@@ -75,11 +68,10 @@ void Cache::sweep() {
   sweep_at_ = 2 * table_.size() + 64;
 }
 
-void Cache::trim(std::size_t bytes, Released& released) {
+void Cache::trim(std::size_t bytes, Released& released) noexcept {
   shrink(bytes, released);
   if (bytes > 0) return;
-  for (const auto& [key, failure] : failures_) released.push_back(failure);
-  failures_.clear();
+  failures_.swap(released.failures);
   oldest_failures_.clear();
 }
 
@@ -102,11 +94,11 @@ void Cache::insert_failure(std::uint64_t key, const Source& source, const Failur
   oldest_failures_.splice(oldest_failures_.end(), newest);
 }
 
-void Cache::forget_failure(std::uint64_t key, const KnownFailure* failure, Released& released) {
+void Cache::forget_failure(std::uint64_t key, const KnownFailure* failure, Released& released) noexcept {
   const auto [begin, end] = failures_.equal_range(key);
   const auto at = std::find_if(begin, end, [&](const auto& entry) { return entry.second.get() == failure; });
   if (at == end) return;
-  released.push_back(at->second);
+  released.failure = at->second;
   failures_.erase(at);
   oldest_failures_.remove_if([&](const auto& entry) { return entry.second == failure; });
 }

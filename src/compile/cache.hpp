@@ -13,7 +13,12 @@
 
 namespace lazyfx::compile {
 
-struct Kept;
+/// An executable that the cache keeps though perhaps nobody uses it.
+struct Kept {
+  std::shared_ptr<Executable> executable;
+  std::uint64_t key = 0;
+  std::size_t bytes = 0;
+};
 
 /// Executables by content, and contents that are known not to compile. Every executable that a module or a run holds is found here; beyond
 /// those, the most recently used are kept up to a budget of bytes; but not one that calls submodules, since those hold the runtime that holds
@@ -21,10 +26,18 @@ struct Kept;
 /// its owner's lock protects it. What it gives up goes to `released`, to be destroyed after that lock.
 class Cache {
  public:
-  using Released = std::vector<std::shared_ptr<const void>>;
+  struct KnownFailure {
+    Source source;
+    Failure failure;
+  };
+  using Failures = std::unordered_multimap<std::uint64_t, std::shared_ptr<const KnownFailure>>;
+  struct Released {
+    std::list<Kept> executables;
+    std::shared_ptr<const KnownFailure> failure;
+    Failures failures;
+  };
 
   explicit Cache(std::size_t byte_budget, std::size_t max_failures = 256);
-  ~Cache();
 
   /// All alive under a key; which of them has equal content is the caller's to find out.
   std::vector<std::shared_ptr<Executable>> find(std::uint64_t key) const;
@@ -32,16 +45,12 @@ class Cache {
   /// It was used: goes to the front, and is kept again if it had been given up. Its size may have changed since.
   void touch(std::uint64_t key, const std::shared_ptr<Executable>& executable, Released& released);
 
-  struct KnownFailure {
-    Source source;
-    Failure failure;
-  };
   std::vector<std::shared_ptr<const KnownFailure>> failures(std::uint64_t key) const;
   void insert_failure(std::uint64_t key, const Source& source, const Failure& failure, Released& released);
-  void forget_failure(std::uint64_t key, const KnownFailure* failure, Released& released);
+  void forget_failure(std::uint64_t key, const KnownFailure* failure, Released& released) noexcept;
 
   /// Keeps at most so many bytes now, the most recently used; 0 keeps nothing that nobody uses, and forgets the failures. The budget stays.
-  void trim(std::size_t bytes, Released& released);
+  void trim(std::size_t bytes, Released& released) noexcept;
   /// Of what is kept.
   std::size_t bytes() const noexcept { return bytes_; }
   std::size_t kept() const noexcept { return recent_.size(); }
@@ -54,7 +63,7 @@ class Cache {
   };
   using Table = std::unordered_multimap<std::uint64_t, Entry>;
   void keep(Table::iterator entry, const std::shared_ptr<Executable>& executable, Released& released);
-  void shrink(std::size_t bytes, Released& released);
+  void shrink(std::size_t bytes, Released& released) noexcept;
   void sweep();
 
   const std::size_t byte_budget_;
@@ -63,7 +72,7 @@ class Cache {
   std::size_t sweep_at_ = 64;  ///< entries at which dead ones are looked for, so that sweeping stays linear
   std::list<Kept> recent_;  ///< most recent first
   std::size_t bytes_ = 0;
-  std::unordered_multimap<std::uint64_t, std::shared_ptr<const KnownFailure>> failures_;
+  Failures failures_;
   std::list<std::pair<std::uint64_t, const KnownFailure*>> oldest_failures_;
 };
 

@@ -30,8 +30,8 @@ class Failure {
     return f;
   }
   static Failure out_of_memory();
-  static Failure overloaded() { return {ErrorKind::overloaded, "the runtime's queue is full"}; }
-  static Failure stopped() { return {ErrorKind::stopped, "the runtime has stopped"}; }
+  static Failure overloaded();
+  static Failure stopped();
   /// The exception being handled. Errors are kept, others become user_code.
   static Failure current();
 
@@ -66,12 +66,18 @@ inline Failure Failure::current() {
   }
 }
 
-/// Needs no memory but the first time, which Runtime's constructor sees to.
+// These three are told when there may be no memory to tell with: made once, by Runtime's constructor at the latest.
 inline Failure Failure::out_of_memory() {
-  static const auto error = std::make_shared<const Error>(ErrorKind::resource, "out of memory");
-  Failure f;
-  f.what_ = error;
-  return f;
+  static const Failure failure(ErrorKind::resource, "out of memory");
+  return failure;
+}
+inline Failure Failure::overloaded() {
+  static const Failure failure(ErrorKind::overloaded, "the runtime's queue is full");
+  return failure;
+}
+inline Failure Failure::stopped() {
+  static const Failure failure(ErrorKind::stopped, "the runtime has stopped");
+  return failure;
 }
 
 inline std::exception_ptr Failure::exception() const {

@@ -72,6 +72,8 @@ RuntimeCore::RuntimeCore(RuntimeOptions options)
       scheduler_(std::make_shared<compile::Scheduler>(limits_of(options_), environment_->workplace, &observer_.queue_wait)),
       cache_(options_.cache_bytes()) {
   static_cast<void>(Failure::out_of_memory());
+  static_cast<void>(Failure::overloaded());
+  static_cast<void>(Failure::stopped());
 }
 
 RuntimeCore::~RuntimeCore() { scheduler_->stop(); }
@@ -86,13 +88,19 @@ Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const {
 }
 
 void RuntimeCore::stop() {
-  stop([] {});
+  begin_stop();
   scheduler_->stop();
-  if (!scheduler_->forked()) trim(0);
-  if (!scheduler_->forked()) observer_.stop();
+  if (scheduler_->forked()) return;
+  trim(0);
+  observer_.stop();
 }
 
 void RuntimeCore::stop(std::function<void()> ended) {
+  scheduler_->on_end(std::move(ended));
+  begin_stop();
+}
+
+void RuntimeCore::begin_stop() {
   stopping_.store(true, std::memory_order_release);
   if (!scheduler_->forked()) {
     {
@@ -101,7 +109,7 @@ void RuntimeCore::stop(std::function<void()> ended) {
     }
     if (environment_->stop) environment_->stop();
   }
-  scheduler_->stop(std::move(ended));
+  scheduler_->begin_stop();
 }
 
 RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& source) const {

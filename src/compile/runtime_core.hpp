@@ -70,6 +70,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
 
  private:
   friend class CompileTask;
+  void begin_stop();
   void land(const std::shared_ptr<compile::Flight>& flight, const compile::CompileOutcome& outcome) noexcept;
   compile::CompileOutcome compile(compile::Flight& flight, std::span<const compile::Signature> ahead);
 

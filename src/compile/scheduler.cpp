@@ -27,7 +27,7 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
   if (queue.size >= limits_.queued) {
     std::shared_ptr<Job> displaced = priority >= Priority::awaited ? displaceable(queue) : nullptr;
     if (!displaced) return Submitted::full;
-    displaced->next_displaced_ = std::move(displaced_);
+    displaced->next_dropped_ = std::move(displaced_);
     displaced_ = std::move(displaced);
   }
   job->priority_ = priority;
@@ -41,7 +41,7 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
 void Scheduler::drop_displaced(std::unique_lock<std::mutex>& lock) {
   while (displaced_) {
     const std::shared_ptr<Job> job = std::move(displaced_);
-    displaced_ = std::move(job->next_displaced_);
+    displaced_ = std::move(job->next_dropped_);
     lock.unlock();
     job->drop(Job::Dropped::displaced);
     lock.lock();
@@ -334,37 +334,43 @@ std::vector<std::function<void()>> Scheduler::ended_listeners() {
   return std::exchange(on_ended_, {});
 }
 
-void Scheduler::stop(std::function<void()> ended) {
-  if (forked()) {
-    ended();
-    return;
-  }
-  std::vector<std::shared_ptr<Job>> dropped;
+void Scheduler::on_end(std::function<void()> ended) {
+  if (forked()) return ended();
+  const std::lock_guard lock(mutex_);
+  on_ended_.push_back(std::move(ended));
+}
+
+void Scheduler::begin_stop() noexcept {
+  if (forked()) return;
   std::multimap<Time, std::function<void()>> timers;
   std::vector<std::function<void()>> listeners;
+  std::shared_ptr<Job> dropped;
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
+    dropped = std::move(displaced_);
     for (Queue& queue : queues_) {
       for (Class& jobs : queue.classes) {
-        while (!jobs.empty()) dropped.push_back(extract(*jobs.begin()));
+        while (!jobs.empty()) {
+          auto job = extract(*jobs.begin());
+          job->next_dropped_ = std::exchange(dropped, job);
+        }
       }
-    }
-    while (displaced_) {
-      dropped.push_back(std::move(displaced_));
-      displaced_ = std::move(dropped.back()->next_displaced_);
     }
     timers.swap(timers_);
     wake_.notify_all();
-    on_ended_.push_back(std::move(ended));
     listeners = ended_listeners();
   }
-  for (const auto& job : dropped) job->drop(Job::Dropped::stopped);
+  while (dropped) {
+    const std::shared_ptr<Job> job = std::move(dropped);
+    dropped = std::move(job->next_dropped_);
+    job->drop(Job::Dropped::stopped);
+  }
   for (const auto& listener : listeners) listener();
 }
 
-void Scheduler::stop() {
-  stop([] {});
+void Scheduler::stop() noexcept {
+  begin_stop();
   if (forked() || on_pool_thread()) return;
   std::vector<pthread_t> retired;
   {

@@ -48,7 +48,7 @@ class Job {
   friend class Scheduler;
   boost::intrusive::set_member_hook<> place_;  // guarded by the scheduler's mutex, as all below
   std::shared_ptr<Job> self_;                  // while queued
-  std::shared_ptr<Job> next_displaced_;
+  std::shared_ptr<Job> next_dropped_;
   Priority priority_ = Priority::background;
   std::uint64_t sequence_ = 0;
   std::chrono::steady_clock::time_point since_;
@@ -106,9 +106,11 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   /// Drops what is queued and returns when the running jobs have ended. Idempotent, and every caller waits; from a pool thread it does not
   /// wait for itself.
-  void stop();
-  /// As stop() without waiting: `ended` is called when the last job has ended, on its thread, or inside of this if none runs.
-  void stop(std::function<void()> ended);
+  void stop() noexcept;
+  /// As stop() without waiting.
+  void begin_stop() noexcept;
+  /// Once stopped, `ended` is called when the last job has ended, on its thread, or inside of the next begin_stop() if none runs.
+  void on_end(std::function<void()> ended);
   bool stopped() const;
   /// True on the pool's own threads, and on one that helps. Such a thread must not wait for what another may be doing.
   bool on_pool_thread() const noexcept;

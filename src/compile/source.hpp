@@ -21,11 +21,18 @@ struct Source;
 /// The graphs that operators run, by path. Unlike modules they have contents, which count.
 using SubgraphTable = std::map<std::string, Source, std::less<>>;
 
+/// The empty table that every source without one shares: a default Source needs no memory.
+template <class Table>
+const std::shared_ptr<const Table>& nothing() {
+  static const auto empty = std::make_shared<const Table>();
+  return empty;
+}
+
 /// Everything one generation of a module was when it was marked. Immutable; shared between threads.
 struct Source {
   Snapshot graph;
-  std::shared_ptr<const TensorTable> tensors = std::make_shared<const TensorTable>();
-  std::shared_ptr<const ModuleTable> modules = std::make_shared<const ModuleTable>();
+  std::shared_ptr<const TensorTable> tensors = nothing<TensorTable>();
+  std::shared_ptr<const ModuleTable> modules = nothing<ModuleTable>();
   std::shared_ptr<const SubgraphTable> subgraphs;  ///< none: null
   std::string class_name;
 

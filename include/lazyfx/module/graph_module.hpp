@@ -94,7 +94,7 @@ class LAZYFX_API GraphModule : public Module {
   /// itself. Fails with CompileError or Error; what a user's operator threw arrives as Error(user_code). On cancel (any type):
   /// boost::system::system_error(operation_aborted); work that others wait for goes on. Example: `Value y = co_await module.forward(x);`
   /// The call counts as work of the executor until it has completed: let its context run out of work, or stop the runtime, before
-  /// destroying the context. When the handler is called no other thread touches the executor on the call's behalf any more.
+  /// destroying the context. When the handler is called no thread of the library touches the executor any more.
   template <class Token = boost::asio::use_awaitable_t<>>
   auto forward(Inputs inputs, Token&& token = Token()) {
     return forward(std::move(inputs), ForwardOptions(), std::forward<Token>(token));

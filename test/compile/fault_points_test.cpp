@@ -1,0 +1,268 @@
+// Every public operation on a ten-node graph, with its first, second, third ... allocation failing: it succeeds or says so, loses no waiter,
+// and everything works afterwards.
+#define BOOST_TEST_MODULE compile_fault_points
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string>
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "interop/onnx_writer.hpp"
+#include "lazyfx/error.hpp"
+#include "lazyfx/graph/code.hpp"
+#include "lazyfx/interop/onnx.hpp"
+#include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/graphs.hpp"
+#include "support/values.hpp"
+
+namespace {
+
+std::atomic<long> left{-1};  // allocations of any thread until one fails; negative: none will
+std::atomic<bool> fired{false};
+
+void* allocate(std::size_t bytes) {
+  if (left.load(std::memory_order_relaxed) >= 0 && left.fetch_sub(1) == 0) {
+    fired = true;
+    return nullptr;
+  }
+  return std::malloc(bytes == 0 ? 1 : bytes);
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  if (void* p = allocate(bytes)) return p;
+  throw std::bad_alloc();
+}
+void* operator new[](std::size_t bytes) { return operator new(bytes); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return allocate(bytes); }
+void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept { return allocate(bytes); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { std::free(p); }
+
+namespace {
+
+using namespace lazyfx;
+namespace asio = boost::asio;
+
+#ifdef LAZYFX_SLOW_BUILD
+constexpr long stride = 7;
+#else
+constexpr long stride = 1;
+#endif
+
+const OperatorRegistry operators = OperatorRegistry::standard();
+
+/// f(x) = relu(... + w ...), ten nodes.
+std::shared_ptr<Graph> ten_nodes() {
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", support::f32(4));
+  Node node = graph->call_function("onnx::Add", {x, 1.0}, {}, "total");
+  node = graph->call_function("onnx::Mul", {node, graph->get_attr("w")});
+  for (const char* target : {"onnx::Abs", "onnx::Relu", "onnx::Neg", "onnx::Abs", "onnx::Relu"})
+    node = graph->call_function(target, {node});
+  graph->output(node);
+  return graph;
+}
+
+struct World {
+  World() {
+    root->set_parameter("w", support::vec({2, 2, 2, 2}));
+    runtime = std::make_unique<Runtime>(RuntimeOptions().threads(1).operators(operators));
+    LazyGraphModuleOptions options;
+    options.class_name("AModuleWhoseNameIsTooLongForAStringWithoutMemory");
+    module = std::make_unique<LazyGraphModule>(*runtime, graph, root.get(), options);
+  }
+
+  void ask(const ForwardOptions& options) {
+    bool done = false;
+    std::exception_ptr error;
+    Value value;
+    module->forward(Inputs(x), options, asio::bind_executor(loop, [&](std::exception_ptr e, Value v) {
+                      BOOST_TEST(!done);
+                      done = true;
+                      error = e;
+                      value = std::move(v);
+                    }));
+    loop.restart();
+    loop.run();
+    BOOST_TEST_REQUIRE(done);
+    if (error) std::rethrow_exception(error);
+  }
+
+  asio::io_context loop;
+  std::shared_ptr<Container> root = std::make_shared<Container>();
+  std::shared_ptr<Graph> graph = ten_nodes();
+  std::unique_ptr<Runtime> runtime;
+  std::unique_ptr<LazyGraphModule> module;
+  Tensor x = support::vec({0, 0, 0, 0});
+};
+
+struct Armed {
+  explicit Armed(long n) {
+    fired = false;
+    left = n;
+  }
+  ~Armed() { left = -1; }
+};
+
+using Operation = std::function<void(World&)>;
+
+void every_allocation_fails_once(const Operation& prepare, const Operation& operation) {
+  long failures = 0;
+  for (long n = 0;; n += stride) {
+    World world;
+    prepare(world);
+    bool succeeded = false;
+    try {
+      const Armed armed(n);
+      operation(world);
+      succeeded = true;
+    } catch (const std::bad_alloc&) {
+    } catch (const Error& e) { BOOST_TEST((e.kind() == ErrorKind::resource), "allocation " << n << ": " << e.what()); }
+    const bool reached = fired;
+    failures += !succeeded;
+    if (world.runtime) {
+      BOOST_TEST(world.runtime->stats().waiting == 0U);
+      world.graph->lint();
+      world.module->set_attr("w", support::vec({3, 3, 3, 3}));
+      world.module->recompile();
+      const Value y = (*world.module)(world.x);
+      // |1 * 3|, or of whatever the operation made of the constant.
+      BOOST_TEST(y.as_tensor().values<float>()[0] >= 3.0F, "after allocation " << n);
+      world.ask(ForwardOptions().run_on(RunOn::pool));
+    }
+    if (!reached) {
+      BOOST_TEST(succeeded);
+      break;
+    }
+  }
+  BOOST_TEST_MESSAGE(failures << " failures");
+}
+
+const Operation nothing = [](World&) {};
+const Operation clean = [](World& w) { w.module->real_recompile(); };
+const Operation dirty = [](World& w) {
+  w.module->real_recompile();
+  support::set_plus(*w.graph, 2);
+  w.module->recompile();
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(building_a_graph_survives_it) {
+  every_allocation_fails_once(nothing, [](World&) { ten_nodes()->lint(); });
+}
+
+BOOST_AUTO_TEST_CASE(editing_survives_it) {
+  every_allocation_fails_once(clean, [](World& w) {
+    support::set_plus(*w.graph, 4);
+    Node total = w.graph->find("total");
+    const InsertionScope scope = w.graph->inserting_after(total);
+    const Node extra = w.graph->call_function("onnx::Relu", {total}, {}, "extra");
+    total.replace_all_uses_with(extra, [&](Node user) { return !(user == extra); });
+    total.rename("sum_of_both");
+    total.set_meta("a key that is longer than a short string", Value(1));
+    total.rename("total");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(looking_survives_it) {
+  every_allocation_fails_once(clean, [](World& w) {
+    w.graph->lint();
+    w.module->lint();
+    static_cast<void>(to_string(*w.graph));
+    static_cast<void>(w.module->code());
+    static_cast<void>(w.module->print_readable());
+    static_cast<void>(w.runtime->stats());
+    static_cast<void>(w.runtime->compiles());
+    static_cast<void>(Graph(*w.graph));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(construction_survives_it) {
+  every_allocation_fails_once(nothing, [](World& w) {
+    Runtime runtime(RuntimeOptions().threads(1).operators(operators));
+    LazyGraphModule module(runtime, w.graph, w.root.get());
+    module.recompile();
+    static_cast<void>(module(w.x));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(marking_and_a_blocking_call_survive_it) {
+  every_allocation_fails_once(clean, [](World& w) {
+    support::set_plus(*w.graph, 5);
+    w.module->recompile();
+    static_cast<void>((*w.module)(w.x));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(the_first_compile_survives_it) {
+  every_allocation_fails_once(nothing, [](World& w) { w.module->real_recompile(); });
+}
+
+BOOST_AUTO_TEST_CASE(awaiting_a_fresh_answer_survives_it) {
+  every_allocation_fails_once(dirty, [](World& w) { w.ask(ForwardOptions()); });
+}
+
+BOOST_AUTO_TEST_CASE(awaiting_an_answer_of_the_pool_survives_it) {
+  every_allocation_fails_once(dirty, [](World& w) { w.ask(ForwardOptions().run_on(RunOn::pool).deadline(std::chrono::hours(1))); });
+}
+
+BOOST_AUTO_TEST_CASE(the_last_good_answer_survives_it) {
+  every_allocation_fails_once(dirty, [](World& w) { w.ask(ForwardOptions().freshness(Freshness::last_good())); });
+}
+
+BOOST_AUTO_TEST_CASE(an_interpreted_answer_survives_it) {
+  every_allocation_fails_once(nothing, [](World& w) { w.ask(ForwardOptions().freshness(Freshness::interpret_until_ready())); });
+}
+
+BOOST_AUTO_TEST_CASE(waiting_until_ready_survives_it) {
+  every_allocation_fails_once(nothing, [](World& w) {
+    std::exception_ptr error;
+    w.module->prefetch();
+    w.module->wait_ready(Tier::baseline, asio::bind_executor(w.loop, [&](std::exception_ptr e) { error = e; }));
+    w.loop.run();
+    if (error) std::rethrow_exception(error);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(retrying_replacing_and_trimming_survive_it) {
+  every_allocation_fails_once(clean, [](World& w) {
+    w.module->set_attr("w", support::vec({4, 4, 4, 4}));
+    w.module->set_graph(w.graph);
+    w.module->retry();
+    w.module->prefetch();
+    w.runtime->trim(0);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(stopping_survives_it) {
+  every_allocation_fails_once(dirty, [](World& w) {
+    bool stopped = false;
+    w.runtime->stop(asio::bind_executor(w.loop, [&](std::exception_ptr) { stopped = true; }));
+    w.loop.run();
+    BOOST_TEST(stopped);
+    w.module.reset();
+    w.runtime.reset();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(importing_survives_it) {
+  const std::string bytes = onnx_writer::model(onnx_writer::dense());
+  every_allocation_fails_once(nothing, [&](World&) {
+    const auto owner = std::make_shared<std::string>(bytes);
+    static_cast<void>(onnx::import_model(std::as_bytes(std::span(*owner)), owner, "a.onnx", operators));
+  });
+}
