@@ -12,7 +12,7 @@ struct Gauges {
   std::atomic<std::size_t> executables{0}, plans{0}, table_bytes{0}, weight_bytes{0};
 };
 
-/// Counts its owner in a gauge while it lives.
+/// Counts its owner in a gauge, if one is named, and its bytes while it lives.
 class Charge {
  public:
   Charge() = default;
@@ -23,6 +23,7 @@ class Charge {
   ~Charge() {
     if (gauges_) apply([](std::atomic<std::size_t>& gauge, std::size_t n) { gauge.fetch_sub(n, std::memory_order_relaxed); });
   }
+  Charge(Charge&& other) noexcept { *this = std::move(other); }
   Charge(const Charge&) = delete;
   Charge& operator=(const Charge&) = delete;
   Charge& operator=(Charge&& other) noexcept {
@@ -38,7 +39,7 @@ class Charge {
  private:
   template <class Change>
   void apply(Change change) const noexcept {
-    change((*gauges_).*count_, 1);
+    if (count_ != nullptr) change((*gauges_).*count_, 1);
     change(gauges_->table_bytes, tables_);
     change(gauges_->weight_bytes, weights_);
   }

@@ -27,12 +27,13 @@ class Plan {
 
   virtual std::size_t step_count() const noexcept = 0;
   virtual std::size_t arena_bytes() const noexcept { return 0; }
-  /// Its tables and packed constants, about.
-  std::size_t bytes() const noexcept { return charge_.bytes(); }
+  /// Its tables and packed constants, about; those that it shares with other plans too.
+  std::size_t bytes() const noexcept { return charge_.bytes() + shared_bytes_; }
 
  protected:
   double estimate_ns_ = 0;
   Charge charge_;  ///< set by whoever makes it
+  std::size_t shared_bytes_ = 0;  ///< of kernels from a table, which counts them
 
  private:
   Signature signature_;

@@ -19,9 +19,10 @@ std::size_t line_of(const Source& source, NodeId node) {
 
 class Binder {
  public:
-  Binder(const Source& source, const OperatorRegistry& operators, std::size_t depth = 0)
+  Binder(const Source& source, const OperatorRegistry& operators, const std::shared_ptr<KernelTable>& kernels, std::size_t depth = 0)
       : source_(source), operators_(operators), depth_(depth) {
     program_.source = source;
+    program_.kernels = kernels;
     program_.value_limit = source.graph.id_limit();
     step_of_.assign(program_.value_limit, no_step);
     program_.steps.reserve(source.graph.size());
@@ -139,7 +140,7 @@ class Binder {
       const bool known = source_.subgraphs != nullptr && source_.subgraphs->contains(path);
       if (!known) fail(node, ErrorKind::invalid_graph, "the module has no Subgraph at '" + path + "', which " + spec.name + " names");
       if (depth_ == deepest) fail(node, ErrorKind::invalid_graph, "graphs are nested more than " + std::to_string(deepest) + " deep");
-      Binder binder(source_.subgraphs->find(path)->second, operators_, depth_ + 1);
+      Binder binder(source_.subgraphs->find(path)->second, operators_, program_.kernels, depth_ + 1);
       step.graphs.push_back(std::make_shared<const Nested>(std::make_shared<const Program>(binder.take(*stop_))));
     }
   }
@@ -176,10 +177,11 @@ const Nested* chosen_graph(const Program::Step& step, bool condition) {
   return nullptr;
 }
 
-std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop) {
+std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop,
+                                            const std::shared_ptr<KernelTable>& kernels) {
   expect_steps(1);
   const Step pass("bind");
-  return std::make_shared<const Program>(Binder(source, operators).take(stop));
+  return std::make_shared<const Program>(Binder(source, operators, kernels).take(stop));
 }
 
 CompileError error_at(const Program& program, std::uint32_t value, const char* pass, ErrorKind kind, const std::string& message) {

@@ -15,6 +15,7 @@
 
 namespace lazyfx::compile {
 
+class KernelTable;
 class Nested;
 using CompileErrorPtr = std::shared_ptr<const CompileError>;
 
@@ -47,6 +48,7 @@ struct Program {
   std::vector<Step> steps;
   Argument result;
   std::size_t value_limit = 0;
+  std::shared_ptr<KernelTable> kernels;  ///< where its plans' kernels come from; null: each plan makes its own
   bool needs_host = false;  ///< calls modules, works on values that are no tensors, or picks items of things that are no operator's outputs
 
   /// "%name" of a value, for messages.
@@ -59,7 +61,8 @@ const Nested* chosen_graph(const Program::Step& step, bool condition);
 bool chooses_graph(const Operator& op);
 
 /// Binds every node. Throws CompileError naming operator and node; Stopped.
-std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop);
+std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop,
+                                            const std::shared_ptr<KernelTable>& kernels = nullptr);
 
 /// A CompileError about the node that made `value`, with its line in the generated code.
 CompileError error_at(const Program& program, std::uint32_t value, const char* pass, ErrorKind kind, const std::string& message);

@@ -130,6 +130,10 @@ std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   out.counter("compiles_deferred_total", s.compiles_deferred, "Background compiles that found the queue full.");
   out.counter("overloaded_total", s.overloaded, "Awaited compiles that found the queue full of awaited work.");
   out.counter("specializations_total", s.specializations, "Plans made for an input signature.");
+  out.counter("kernels_made_total", s.kernels_made, "Kernels made for convolutions and matrix products.");
+  out.counter("kernels_shared_total", s.kernels_shared, "Kernels that a plan took because an equal one was alive.");
+  out.counter("constants_packed_total", s.constants_packed, "Constants brought into the order that a kernel reads.");
+  out.counter("constants_shared_total", s.constants_shared, "Packed constants that a kernel took because an equal one was alive.");
   out.counter("runs_total", s.runs, "Calls computed on the pool.");
   out.counter("waits_total", s.waits, "Awaiters that had to wait for a compile.");
   out.counter("events_lost_total", s.events_lost, "Events that the hook was too slow for.");

@@ -257,7 +257,7 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
   compile::Watch watch(observer_, compile::Watch::Of::compile, flight.source.class_name, flight.generation);
   CompileOutcome outcome;
   try {
-    auto program = compile::bind_program(flight.source, options_.operators(), stop);
+    auto program = compile::bind_program(flight.source, options_.operators(), stop, kernels_);
     auto executable = std::make_shared<Executable>(flight.key, program, weak_from_this(), options_.max_signatures());
     compile::Signature fixed;
     if (compile::fixed_signature(*program, fixed)) {

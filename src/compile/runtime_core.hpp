@@ -10,6 +10,7 @@
 #include "compile/cache.hpp"
 #include "compile/environment.hpp"
 #include "compile/flight.hpp"
+#include "compile/kernel_table.hpp"
 #include "compile/observer.hpp"
 #include "compile/scheduler.hpp"
 #include "lazyfx/compile/runtime.hpp"
@@ -66,6 +67,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   Counters& counters() noexcept { return counters_; }
   void count_specialization() noexcept { counters_.specializations.fetch_add(1, std::memory_order_relaxed); }
   compile::Observer& observer() noexcept { return observer_; }
+  const std::shared_ptr<compile::KernelTable>& kernels() const noexcept { return kernels_; }
   RuntimeStats stats() const;
 
  private:
@@ -77,6 +79,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   const RuntimeOptions options_;
   const std::shared_ptr<const Environment> environment_;
   compile::Observer observer_;
+  const std::shared_ptr<compile::KernelTable> kernels_ = std::make_shared<compile::KernelTable>(observer_.gauges());
   const std::shared_ptr<compile::Scheduler> scheduler_;
   std::atomic<bool> stopping_{false};
   Counters counters_;

@@ -29,7 +29,7 @@ class StaticPlan final : public Plan {
     std::size_t at = 0;  ///< offset, or index
   };
   struct Step {
-    std::unique_ptr<const kernels::Kernel> kernel;  ///< null: a reference kernel
+    std::shared_ptr<const kernels::Kernel> kernel;  ///< null: a reference kernel
     std::shared_ptr<const TypedGraph::Reference> reference;
     std::uint32_t node = 0;
     std::uint32_t first_place = 0, input_count = 0, output_count = 0;  ///< in places_: inputs, then outputs

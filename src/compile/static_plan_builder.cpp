@@ -2,6 +2,7 @@
 #include <limits>
 #include <set>
 
+#include "compile/kernel_table.hpp"
 #include "compile/memory_plan.hpp"
 #include "compile/static_plan.hpp"
 #include "compile/watch.hpp"
@@ -132,7 +133,7 @@ class StaticPlanBuilder {
     }
   }
 
-  std::unique_ptr<const kernels::Kernel> make_kernel(const TypedGraph::Step& from) {
+  std::shared_ptr<const kernels::Kernel> make_kernel(const TypedGraph::Step& from) {
     std::vector<kernels::Operand> operands;
     std::vector<Tensor> constants;
     for (const Index v : from.inputs) {
@@ -157,7 +158,16 @@ class StaticPlanBuilder {
     }
     plan_.estimate_ns_ += kernels::estimate_ns(*from.primitive(), operands, output);
     try {
-      return kernels::make_kernel({*from.primitive(), std::move(operands), output, constants, from.epilogue ? &epilogue : nullptr});
+      const kernels::KernelRequest request{*from.primitive(), std::move(operands), output, constants, from.epilogue ? &epilogue : nullptr};
+      const auto& table = plan_.program_->kernels;
+      if (!table || !KernelTable::shares(request.primitive)) {
+        auto kernel = kernels::make_kernel(request);
+        own_bytes_ += kernel->resident_bytes();
+        return kernel;
+      }
+      auto kernel = table->take(request);
+      plan_.shared_bytes_ += kernel->resident_bytes();
+      return kernel;
     } catch (...) {
       const std::string target = plan_.program_->source.graph.node(NodeId{from.node}).target();
       throw current_error_at(plan_.program_->source, from.node, target, "kernels");
@@ -223,8 +233,7 @@ class StaticPlanBuilder {
 
   /// What the plan holds besides the model's own tensors.
   void charge() {
-    std::size_t weights = 0;
-    for (const auto& step : plan_.steps_) weights += step.kernel ? step.kernel->resident_bytes() : 0;
+    std::size_t weights = own_bytes_;
     std::set<const void*> of_model;
     for (const auto& step : plan_.program_->steps) {
       if (step.kind == Program::Kind::constant && step.constant.defined()) of_model.insert(step.constant.raw());
@@ -238,7 +247,8 @@ class StaticPlanBuilder {
 
   StaticPlan& plan_;
   TypedGraph& graph_;
-  std::vector<std::unique_ptr<const kernels::Kernel>> kernels_;  ///< per step
+  std::vector<std::shared_ptr<const kernels::Kernel>> kernels_;  ///< per step
+  std::size_t own_bytes_ = 0;                                    ///< of kernels that no table has
   MemoryPlan memory_;
   std::vector<std::uint32_t> last_use_;
   std::vector<bool> is_result_, needs_slot_;

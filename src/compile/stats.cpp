@@ -27,6 +27,11 @@ RuntimeStats RuntimeCore::stats() const {
   s.queued = scheduler_->queued();
   s.running = scheduler_->running();
   s.oldest_job = scheduler_->oldest_job();
+  const auto kernels = kernels_->counts();
+  s.kernels_made = kernels.made;
+  s.kernels_shared = kernels.shared;
+  s.constants_packed = kernels.packed;
+  s.constants_shared = kernels.packed_shared;
   observer_.fill(s);
   return s;
 }

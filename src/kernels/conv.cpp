@@ -7,6 +7,7 @@
 #include "kernels/gemm_kernel.hpp"
 #include "kernels/isa.hpp"
 #include "kernels/onednn.hpp"
+#include "kernels/packing.hpp"
 #include "kernels/tail.hpp"
 #include "lazyfx/error.hpp"
 
@@ -177,7 +178,7 @@ class OneDnnConvolution final : public Kernel {
 
   void run(const void* const* inputs, void* output, void* scratch) const override {
     auto* const pad = static_cast<std::byte*>(scratch);
-    void* weights = packed_weights_ ? packed_weights_.get() : const_cast<void*>(inputs[1]);
+    void* weights = const_cast<void*>(packed_weights_ ? packed_weights_.get() : inputs[1]);
     if (packer_) {
       weights = pad + scratch_bytes_;
       void* const copied[] = {const_cast<void*>(inputs[1]), weights, pad + scratch_bytes_ + weights_bytes_};
@@ -185,7 +186,7 @@ class OneDnnConvolution final : public Kernel {
     }
     std::array<void*, most_arguments> addresses{const_cast<void*>(inputs[0]), weights, output, pad};
     std::size_t n = 4;
-    if (has_bias_) addresses[n++] = packed_bias_ ? packed_bias_.get() : const_cast<void*>(inputs[2]);
+    if (has_bias_) addresses[n++] = const_cast<void*>(packed_bias_ ? packed_bias_.get() : inputs[2]);
     for (const std::size_t i : tail_inputs_) addresses[n++] = const_cast<void*>(inputs[i]);
     executor_->run(std::span(addresses.data(), n));
   }
@@ -219,8 +220,8 @@ class OneDnnConvolution final : public Kernel {
     const memory::desc given = given_weights(geometry);
     weights_bytes_ = (wanted.get_size() + 63) / 64 * 64;
     if (const Tensor weights = constant_of(request, 1); weights.defined()) {
-      packed_weights_ = allocate_aligned(weights_bytes_);
-      onednn::reorder(given, weights.raw(), wanted, packed_weights_.get());
+      packed_weights_ = pack_constant(request.packing, weights, order_of("onednn", given.data, wanted.data), weights_bytes_,
+                                      [&](std::byte* to) { onednn::reorder(given, weights.raw(), wanted, to); });
       resident_bytes_ += weights_bytes_;
     } else if (given != wanted) {
       const dnnl::reorder::primitive_desc desc(onednn::engine(), given, onednn::engine(), wanted, onednn::attributes());
@@ -230,8 +231,9 @@ class OneDnnConvolution final : public Kernel {
       run_time_weights_bytes_ = weights_bytes_ + (desc.scratchpad_desc().get_size() + 63) / 64 * 64;
     }
     if (const Tensor bias = has_bias_ ? constant_of(request, 2) : Tensor(); bias.defined()) {
-      packed_bias_ = allocate_aligned(bias.byte_size());
-      std::copy_n(static_cast<const std::byte*>(bias.raw()), bias.byte_size(), packed_bias_.get());
+      packed_bias_ = pack_constant(request.packing, bias, "as it is", bias.byte_size(), [&](std::byte* to) {
+        std::copy_n(static_cast<const std::byte*>(bias.raw()), bias.byte_size(), to);
+      });
       resident_bytes_ += bias.byte_size();
     }
   }
@@ -241,7 +243,7 @@ class OneDnnConvolution final : public Kernel {
   std::optional<onednn::Executor> executor_, packer_;
   std::vector<std::size_t> tail_inputs_;
   std::size_t scratch_bytes_ = 0, weights_bytes_ = 0, run_time_weights_bytes_ = 0, resident_bytes_ = 0;
-  AlignedBytes packed_weights_, packed_bias_;
+  Packed packed_weights_, packed_bias_;
 };
 
 /// True if every output position reads one input position and both lie as rows of channels: then it is a product of matrices.
@@ -283,7 +285,7 @@ std::unique_ptr<Kernel> make_pointwise(const KernelRequest& request, const Convo
   plan.batch.rank = 1;
   plan.batch.extent[0] = 1;
   plan.batch.strides.resize(4 + plan.tail_operands.size());
-  return make_gemm_kernel(std::move(plan), request.constants.size() > 1 ? request.constants[1] : Tensor());
+  return make_gemm_kernel(std::move(plan), request.constants.size() > 1 ? request.constants[1] : Tensor(), request.packing);
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <cstring>
 #include <string>
 
-#include "kernels/aligned.hpp"
 #include "kernels/conv.hpp"
 #include "kernels/gemm.hpp"
+#include "kernels/packing.hpp"
 #include "kernels/tail.hpp"
 
 namespace lazyfx::kernels {
@@ -15,27 +15,20 @@ namespace {
 /// plane and line of the window, one piece that lies in the output as it is; the pieces are then put in place.
 class TilingConvolution final : public Kernel {
  public:
-  TilingConvolution(const ConvolutionGeometry& g, const Tensor& weights, const Tensor& bias, std::vector<Tail::Step> tail)
+  TilingConvolution(const ConvolutionGeometry& g, const Tensor& weights, const Tensor& bias, std::vector<Tail::Step> tail,
+                    Packing* packing)
       : w_(g.window), in_channels_(g.in_channels), out_channels_(g.out_channels), has_bias_(g.has_bias), tail_(std::move(tail)) {
     taps_ = w_.kernel[0] * w_.kernel[1] * w_.kernel[2];
     columns_ = taps_ * out_channels_;
     piece_ = w_.kernel[2] * out_channels_;
-    // ONNX has in, out, taps; here the channels of one tap lie side by side.
-    const Tensor given = weights.contiguous();
-    const auto* from = static_cast<const float*>(given.raw());
-    std::vector<float> ordered(static_cast<std::size_t>(in_channels_ * columns_));
-    for (std::int64_t i = 0; i < in_channels_; ++i) {
-      for (std::int64_t o = 0; o < out_channels_; ++o) {
-        for (std::int64_t t = 0; t < taps_; ++t) ordered[static_cast<std::size_t>(i * columns_ + t * out_channels_ + o)] = *from++;
-      }
-    }
     packed_bytes_ = packed_floats(in_channels_, columns_) * sizeof(float);
-    packed_ = allocate_aligned(packed_bytes_);
-    pack_panels(ordered.data(), columns_, 1, in_channels_, columns_, 1, reinterpret_cast<float*>(packed_.get()));
+    packed_ = pack_constant(packing, weights, order_of("tiling", gemm().panel, in_channels_, out_channels_, taps_), packed_bytes_,
+                            [&](std::byte* to) { pack_weights(weights.contiguous(), reinterpret_cast<float*>(to)); });
     if (bias.defined()) {
-      const Tensor values = bias.contiguous();
-      bias_.resize(static_cast<std::size_t>(columns_));
-      repeat_bias(static_cast<const float*>(values.raw()), bias_.data());
+      bias_ = pack_constant(packing, bias, order_of("repeated", taps_), bias_bytes(), [&](std::byte* to) {
+        const Tensor values = bias.contiguous();
+        repeat_bias(static_cast<const float*>(values.raw()), reinterpret_cast<float*>(to));
+      });
     }
   }
 
@@ -43,8 +36,8 @@ class TilingConvolution final : public Kernel {
     return std::string("tiling gemm ") + isa_name() + " " + std::to_string(w_.in[2]) + "x" + std::to_string(in_channels_) + "x" +
            std::to_string(columns_);
   }
-  bool packs(std::size_t i) const override { return i == 1 || (i == 2 && !bias_.empty()); }
-  std::size_t resident_bytes() const override { return packed_bytes_ + bias_.size() * sizeof(float); }
+  bool packs(std::size_t i) const override { return i == 1 || (i == 2 && bias_ != nullptr); }
+  std::size_t resident_bytes() const override { return packed_bytes_ + (bias_ ? bias_bytes() : 0); }
   std::size_t scratch_bytes() const override { return (product_floats() + static_cast<std::size_t>(columns_)) * sizeof(float); }
 
   void run(const void* const* inputs, void* output, void* scratch) const override {
@@ -61,8 +54,8 @@ class TilingConvolution final : public Kernel {
     g.c_row = columns_;
     g.steps = steps.data();
     if (has_bias_) {
-      const float* bias = bias_.data();
-      if (bias_.empty()) {
+      const auto* bias = reinterpret_cast<const float*>(bias_.get());
+      if (bias == nullptr) {
         repeat_bias(static_cast<const float*>(inputs[2]), product + product_floats());
         bias = product + product_floats();
       }
@@ -94,6 +87,20 @@ class TilingConvolution final : public Kernel {
  private:
   std::size_t product_floats() const { return static_cast<std::size_t>((w_.in[2] * columns_ + 15) / 16 * 16); }
 
+  std::size_t bias_bytes() const { return static_cast<std::size_t>(columns_) * sizeof(float); }
+
+  // ONNX has in, out, taps; here the channels of one tap lie side by side.
+  void pack_weights(const Tensor& given, float* to) const {
+    const auto* from = static_cast<const float*>(given.raw());
+    std::vector<float> ordered(static_cast<std::size_t>(in_channels_ * columns_));
+    for (std::int64_t i = 0; i < in_channels_; ++i) {
+      for (std::int64_t o = 0; o < out_channels_; ++o) {
+        for (std::int64_t t = 0; t < taps_; ++t) ordered[static_cast<std::size_t>(i * columns_ + t * out_channels_ + o)] = *from++;
+      }
+    }
+    pack_panels(ordered.data(), columns_, 1, in_channels_, columns_, 1, to);
+  }
+
   void repeat_bias(const float* bias, float* to) const {
     for (std::int64_t t = 0; t < taps_; ++t) std::copy_n(bias, out_channels_, to + t * out_channels_);
   }
@@ -114,8 +121,7 @@ class TilingConvolution final : public Kernel {
   std::int64_t in_channels_, out_channels_, taps_ = 1, columns_ = 1, piece_ = 1;
   bool has_bias_;
   std::vector<Tail::Step> tail_;
-  std::vector<float> bias_;
-  AlignedBytes packed_;
+  Packed packed_, bias_;
   std::size_t packed_bytes_ = 0;
 };
 
@@ -149,7 +155,8 @@ std::unique_ptr<Kernel> make_tiling_convolution(const KernelRequest& request, co
       applied = true;
     }
   }
-  return std::make_unique<TilingConvolution>(geometry, constant(1), geometry.has_bias ? constant(2) : Tensor(), std::move(steps));
+  return std::make_unique<TilingConvolution>(geometry, constant(1), geometry.has_bias ? constant(2) : Tensor(), std::move(steps),
+                                             request.packing);
 }
 
 }  // namespace lazyfx::kernels

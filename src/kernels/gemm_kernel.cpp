@@ -3,7 +3,6 @@
 #include <array>
 #include <string>
 
-#include "kernels/aligned.hpp"
 #include "kernels/gemm.hpp"
 
 namespace lazyfx::kernels {
@@ -11,15 +10,18 @@ namespace {
 
 class GemmKernel final : public Kernel {
  public:
-  GemmKernel(GemmPlan plan, const Tensor& b) : p_(std::move(plan)), inputs_(p_.has_addend ? 3 : 2) {
+  GemmKernel(GemmPlan plan, const Tensor& b, Packing* packing) : p_(std::move(plan)), inputs_(p_.has_addend ? 3 : 2) {
     p_.merge_batches();
     const std::int64_t panel = gemm().panel;
     if (b.defined() && p_.b_is_shared()) {
       const Tensor rows = b.contiguous();
       packed_bytes_ = packed_floats(p_.k, p_.n) * sizeof(float);
-      packed_ = allocate_aligned(packed_bytes_);
-      pack_panels(static_cast<const float*>(rows.raw()), p_.b_row, p_.b_column, p_.k, p_.n, static_cast<float>(p_.alpha),
-                  floats(packed_.get()));
+      const auto scale = static_cast<float>(p_.alpha);
+      packed_ = pack_constant(packing, b, order_of("panels", panel, p_.k, p_.n, p_.b_row, p_.b_column, scale), packed_bytes_,
+                              [&](std::byte* to) {
+                                pack_panels(static_cast<const float*>(rows.raw()), p_.b_row, p_.b_column, p_.k, p_.n, scale,
+                                            reinterpret_cast<float*>(to));
+                              });
       p_.alpha = 1;
     } else if (p_.b_column == 1 && p_.m <= reads_in_place) {
       b_scratch_ = p_.n % panel == 0 ? 0 : static_cast<std::size_t>(p_.k * panel);
@@ -33,7 +35,7 @@ class GemmKernel final : public Kernel {
   std::string describe() const override {
     return std::string("gemm ") + isa_name() + " " + std::to_string(p_.m) + "x" + std::to_string(p_.k) + "x" + std::to_string(p_.n);
   }
-  bool packs(std::size_t i) const override { return i == 1 && packed_; }
+  bool packs(std::size_t i) const override { return i == 1 && packed_ != nullptr; }
   std::size_t resident_bytes() const override { return packed_bytes_; }
   std::size_t scratch_bytes() const override { return (a_scratch_ + b_scratch_) * sizeof(float); }
 
@@ -64,8 +66,6 @@ class GemmKernel final : public Kernel {
   // Up to this many rows, packing b would cost more than it saves.
   static constexpr std::int64_t reads_in_place = 24;
 
-  static float* floats(std::byte* p) { return reinterpret_cast<float*>(p); }
-
   void place_a(GemmArguments& g, const float* a, float* copy) const {
     g.a = a;
     g.a_row = p_.a_row;
@@ -82,7 +82,7 @@ class GemmKernel final : public Kernel {
     g.b_last = nullptr;
     if (packed_ || !(p_.b_column == 1 && p_.m <= reads_in_place)) {
       if (!packed_) pack_panels(b, p_.b_row, p_.b_column, p_.k, p_.n, 1, copy);
-      g.b = packed_ ? floats(packed_.get()) : copy;
+      g.b = packed_ ? reinterpret_cast<const float*>(packed_.get()) : copy;
       g.b_row = panel;
       g.b_panel = panel * p_.k;
       return;
@@ -118,7 +118,7 @@ class GemmKernel final : public Kernel {
 
   GemmPlan p_;
   std::size_t inputs_;
-  AlignedBytes packed_;
+  Packed packed_;
   std::size_t packed_bytes_ = 0, a_scratch_ = 0, b_scratch_ = 0;
 };
 
@@ -138,6 +138,8 @@ void GemmPlan::merge_batches() {
   for (Strides& s : batch.strides) s[0] = 0;
 }
 
-std::unique_ptr<Kernel> make_gemm_kernel(GemmPlan plan, const Tensor& b) { return std::make_unique<GemmKernel>(std::move(plan), b); }
+std::unique_ptr<Kernel> make_gemm_kernel(GemmPlan plan, const Tensor& b, Packing* packing) {
+  return std::make_unique<GemmKernel>(std::move(plan), b, packing);
+}
 
 }  // namespace lazyfx::kernels

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/matmul_plan.hpp"
+#include "kernels/packing.hpp"
 #include "kernels/tail.hpp"
 
 namespace lazyfx::kernels {
@@ -25,6 +26,6 @@ struct GemmPlan : MatmulPlan {
 
 /// f32. Inputs: a, b, addend if the plan has one, then the tail's operands. `b` is packed if it is defined and shared by all batches.
 /// REQUIRES: at most most_steps - 2 tail steps and most_operands operands.
-std::unique_ptr<Kernel> make_gemm_kernel(GemmPlan plan, const Tensor& b);
+std::unique_ptr<Kernel> make_gemm_kernel(GemmPlan plan, const Tensor& b, Packing* packing);
 
 }  // namespace lazyfx::kernels

@@ -13,6 +13,8 @@
 
 namespace lazyfx::kernels {
 
+class Packing;
+
 /// How a dense value lies in memory. Blocked layouts (nChw16c) measured no faster than channels-last with oneDNN 2.6 at AVX-512 and within
 /// 3 percent at AVX2, and channels-last lets every other kernel treat a value as a plain array of permuted shape; see docs/decisions/.
 enum class Layout : std::uint8_t {
@@ -25,6 +27,8 @@ struct Operand {
   DType dtype = DType::f32;
   Shape shape;
   Layout layout = Layout::row_major;
+
+  friend bool operator==(const Operand&, const Operand&) = default;
 };
 
 /// An elementwise tail that a kernel may apply to each element it writes: `body` over register 0 = the element, registers 1.. = `operands`
@@ -32,6 +36,8 @@ struct Operand {
 struct Epilogue {
   ScalarProgram body;
   std::vector<Operand> operands;
+
+  friend bool operator==(const Epilogue&, const Epilogue&) = default;
 };
 
 /// What a kernel is asked to compute.
@@ -41,9 +47,10 @@ struct KernelRequest {
   Operand output;
   std::span<const Tensor> constants;  ///< one per input; undefined when only a run knows it. Constant inputs need not be given to run().
   const Epilogue* epilogue = nullptr;
+  Packing* packing = nullptr;  ///< null: packed constants are the kernel's own
 };
 
-/// One computation, ready to run: immutable, callable from any thread at once. Holds its packed weights.
+/// One computation, ready to run: immutable, callable from any thread at once. Holds its packed constants, perhaps together with others.
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -52,9 +59,9 @@ class Kernel {
   /// Throws Error(invalid_argument) for values that cannot be right (a gather index), nothing else.
   virtual void run(const void* const* inputs, void* output, void* scratch) const = 0;
   virtual std::size_t scratch_bytes() const { return 0; }
-  /// True if constant input `i` was copied into the kernel, so that run() never reads inputs[i].
+  /// True if constant input `i` was packed for the kernel, so that run() never reads inputs[i].
   virtual bool packs(std::size_t) const { return false; }
-  /// Bytes held by packed constants and code.
+  /// Bytes of packed constants and tables, shared ones too.
   virtual std::size_t resident_bytes() const { return 0; }
   /// True if the output may be the same memory as input `i` (same dtype, element for element).
   virtual bool in_place(std::size_t) const { return false; }

@@ -35,7 +35,7 @@ std::unique_ptr<Kernel> make_matmul(const KernelRequest& request, bool& applied)
       applied = true;
     }
   }
-  return make_gemm_kernel(std::move(plan), request.constants.size() > 1 ? request.constants[1] : Tensor());
+  return make_gemm_kernel(std::move(plan), request.constants.size() > 1 ? request.constants[1] : Tensor(), request.packing);
 }
 
 }  // namespace lazyfx::kernels

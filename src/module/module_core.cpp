@@ -505,7 +505,7 @@ std::shared_ptr<const compile::Plan> ModuleCore::interpreted(std::vector<Value>&
       source = marked_;
   }
   if (!program) {
-    program = compile::bind_program(source, runtime_->options().operators(), {});
+    program = compile::bind_program(source, runtime_->options().operators(), {}, runtime_->kernels());
     const std::lock_guard lock(mutex_);
     if (generation == this->generation() && needs_recompile()) {
       interpreted_ = program;

@@ -148,6 +148,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
   s.queued = 26, s.running = 27, s.waiting = 28, s.executables = 29, s.plans = 30;
   s.executable_bytes = 31, s.weight_bytes = 32, s.arena_bytes = 33, s.oldest_job = std::chrono::milliseconds(1500);
   s.known_failures = 34, s.compiles_deferred = 35, s.overloaded = 36, s.threads = 37, s.cached = 38, s.cached_bytes = 39;
+  s.kernels_made = 40, s.kernels_shared = 41, s.constants_packed = 42, s.constants_shared = 43;
   s.queue_wait.counts[0] = 5, s.queue_wait.counts[2] = 7, s.queue_wait.counts[Histogram::bucket_count - 1] = 1;
   s.queue_wait.sum = std::chrono::nanoseconds(9'000'000'123'456'789);
   const std::string text = to_prometheus(s);
@@ -181,6 +182,10 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
                                                                 {"pool_threads", 37},
                                                                 {"cached_executables", 38},
                                                                 {"cached_bytes", 39},
+                                                                {"kernels_made_total", 40},
+                                                                {"kernels_shared_total", 41},
+                                                                {"constants_packed_total", 42},
+                                                                {"constants_shared_total", 43},
                                                                 {"oldest_job_seconds", 1.5}};
   for (const auto& [name, value] : expected) BOOST_TEST(value_of(families, std::string("lazyfx_") + name) == value, name);
   const auto& queue = families.at("lazyfx_queue_wait_seconds").samples;

@@ -46,6 +46,10 @@ struct RuntimeStats {
   std::uint64_t compiles_deferred = 0;    ///< background compiles that found the queue full: made when somebody calls
   std::uint64_t overloaded = 0;           ///< awaited compiles that found it full of awaited work
   std::uint64_t specializations = 0;      ///< plans made for an input signature
+  std::uint64_t kernels_made = 0;         ///< for convolutions and matrix products, which are shared by content
+  std::uint64_t kernels_shared = 0;       ///< an equal one was alive
+  std::uint64_t constants_packed = 0;     ///< brought into the order that a kernel reads
+  std::uint64_t constants_shared = 0;     ///< lay in that order already
   std::uint64_t runs = 0;                 ///< calls that left the caller's thread
   std::uint64_t waits = 0;                ///< awaiters that had to wait for a compile, ever
   std::uint64_t events_lost = 0;          ///< events that the hook was too slow for
