@@ -1,6 +1,7 @@
 #include "kernels/isa.hpp"
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "kernels/vector_targets.hpp"
@@ -8,6 +9,7 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include "kernels/kernel.hpp"
+#include "lazyfx/error.hpp"
 
 // The OpenMP runtime that oneDNN links; its header is the compiler's own and missing from clang's search path.
 extern "C" int omp_get_max_threads(void);
@@ -16,13 +18,17 @@ extern "C" void omp_set_num_threads(int);
 namespace lazyfx::kernels {
 namespace {
 
-Isa configure() noexcept {
-  Isa allowed = Isa::avx512;
-  if (const char* text = std::getenv("LAZYFX_MAX_ISA")) {
-    const std::string_view wish(text);
-    if (wish == "sse4") allowed = Isa::sse4;
-    if (wish == "avx2") allowed = Isa::avx2;
-  }
+Isa widest_allowed() {
+  const char* const text = std::getenv("LAZYFX_MAX_ISA");
+  const std::string_view wish(text != nullptr ? text : "");
+  if (wish == "sse4") return Isa::sse4;
+  if (wish == "avx2") return Isa::avx2;
+  if (wish.empty() || wish == "avx512") return Isa::avx512;
+  throw Error(ErrorKind::invalid_argument, "LAZYFX_MAX_ISA is '" + std::string(wish) + "': it may be sse4, avx2 or avx512");
+}
+
+Isa configure() {
+  const Isa allowed = widest_allowed();
   constexpr std::int64_t avx512 = HWY_AVX3 | HWY_AVX3_DL;
   // Both refuse after their first use, and then the process keeps what it has: an embedding program that used them before us decides.
   if (allowed == Isa::avx2) {
@@ -43,12 +49,12 @@ Isa configure() noexcept {
 
 }  // namespace
 
-Isa isa() noexcept {
+Isa isa() {
   static const Isa value = configure();
   return value;
 }
 
-const char* isa_name() noexcept {
+const char* isa_name() {
   switch (isa()) {
     case Isa::sse4: return "sse4";
     case Isa::avx2: return "avx2";

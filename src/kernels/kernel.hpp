@@ -93,7 +93,7 @@ Primitive layout_change(const Shape& shape, Layout from, Layout to);
 double estimate_ns(const Primitive& primitive, std::span<const Operand> inputs, const Operand& output);
 
 /// "avx3", "avx2", "ssse3"...: what kernels are made for here, after LAZYFX_MAX_ISA.
-const char* isa_name() noexcept;
+const char* isa_name();
 
 /// Holds the calling thread's OpenMP thread count at one while it lives; oneDNN is built on OpenMP. Cheap when it is one already.
 class SingleThreadScope {

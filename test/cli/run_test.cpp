@@ -122,3 +122,11 @@ BOOST_AUTO_TEST_CASE(damaged_numpy_files_are_refused) {
   refuse(npy<float>("<U99999999999999999999", "(1, 2)", {1, 2}));
   refuse(npy<float>("<f4", "(1, 2", {1, 2}));
 }
+
+BOOST_AUTO_TEST_CASE(an_instruction_set_that_does_not_exist_is_refused) {
+  const Folder folder;
+  const auto file = folder.write("m.onnx", w::model(w::dense()));
+  ::setenv("LAZYFX_MAX_ISA", "avx9000", 1);
+  check_refused({"run", file, "--shape", "x=1x2"}, 1, {"LAZYFX_MAX_ISA is 'avx9000'"});
+  ::unsetenv("LAZYFX_MAX_ISA");
+}

@@ -205,9 +205,11 @@ BOOST_AUTO_TEST_CASE(nothing_stays_packed_when_no_plan_uses_it) {
       module->recompile();
       module->real_recompile();
       runtime.trim();
-      BOOST_TEST(runtime.stats().weight_bytes == one);
+      // What was replaced is let go of, at the latest when its successor is replaced.
+      BOOST_TEST(runtime.stats().weight_bytes <= one + 2 * 8 * 8 * 9 * sizeof(float));
     }
   }
+  runtime.stop();
   runtime.trim();
   BOOST_TEST(runtime.stats().weight_bytes == 0u);
 }
@@ -230,6 +232,7 @@ BOOST_AUTO_TEST_CASE(threads_that_edit_and_drop_equal_modules_at_once_get_right_
   }
   for (auto& thread : threads) thread.join();
   BOOST_TEST(wrong == 0);
+  runtime.stop();  // a pool thread may still be putting down what it made
   runtime.trim();
   BOOST_TEST(runtime.stats().weight_bytes == 0u);
 }

@@ -28,6 +28,21 @@ std::unique_ptr<Graph> chain(int n) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(an_edit_of_one_node_copies_the_chunks_that_it_touches_and_shares_all_others) {
+  constexpr int count = 100'000;
+  const auto graph = chain(count);
+  Snapshot before = graph->freeze();
+  for (const std::uint32_t at : {1U, 50'000U, 99'999U}) {
+    graph->node(NodeId{at}).set_target("my::abs");
+    const Snapshot after = graph->freeze();
+    int copied = 0;
+    for (const NodeView node : after) copied += &node.name() != &before.node(node.id()).name();
+    BOOST_TEST(copied > 0);
+    BOOST_TEST(copied < count / 100);
+    before = after;
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_snapshot_shows_what_the_graph_shows) {
   Graph graph;
   Node x = graph.placeholder("x", TensorType(DType::f32));
