@@ -18,14 +18,15 @@ thread_local const Scheduler* current_pool = nullptr;
 
 // ---- The queue ---------------------------------------------------------------------------------------------------------------------------
 
-Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority) {
+Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority, bool helped) {
   if (forked()) return Submitted::refused;
   const std::lock_guard lock(mutex_);
   if (stopped_) return Submitted::refused;
-  if (!provide_worker()) return Submitted::refused;
+  const bool has_worker = provide_worker();
+  if (!has_worker && !helped) return Submitted::refused;
   Queue& queue = queue_of(*job);
   if (queue.size >= limits_.queued) {
-    std::shared_ptr<Job> displaced = priority >= Priority::awaited ? displaceable(queue) : nullptr;
+    std::shared_ptr<Job> displaced = priority >= Priority::awaited && has_worker ? displaceable(queue) : nullptr;
     if (!displaced) return Submitted::full;
     displaced->next_dropped_ = std::move(displaced_);
     displaced_ = std::move(displaced);

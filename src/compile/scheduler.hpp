@@ -85,9 +85,9 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// full: the lane's bound is reached, and nothing that nobody awaits could make room. refused: stopped, forked, or no thread can be had.
-  /// The job is kept only when queued.
+  /// The job is kept only when queued. `helped`: the caller withdraws it and runs it itself unless a thread took it, so it needs none.
   enum class Submitted : std::uint8_t { queued, full, refused };
-  Submitted submit(const std::shared_ptr<Job>& job, Priority priority);
+  Submitted submit(const std::shared_ptr<Job>& job, Priority priority, bool helped = false);
   /// Calls `function` on the pool at `when`, at the earliest; never after stop(). It must be short.
   void call_at(Time when, std::function<void()> function);
   Time now() const { return workplace_.now ? workplace_.now() : std::chrono::steady_clock::now(); }

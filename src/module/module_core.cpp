@@ -170,14 +170,14 @@ compile::Source ModuleCore::marked() const {
   return marked_;
 }
 
-bool ModuleCore::ensure(Priority priority, Failure& refusal) {
+bool ModuleCore::ensure(Priority priority, Failure& refusal, bool helped) {
   switch (phase_) {
     case Phase::idle: {
       std::shared_ptr<compile::Job> job;
       auto submitted = compile::Scheduler::Submitted::refused;
       try {
         job = std::make_shared<CompileJob>(shared_from_this());
-        submitted = runtime_->scheduler().submit(job, priority);
+        submitted = runtime_->scheduler().submit(job, priority, helped);
       } catch (...) {
         refusal = Failure::current();
         return false;
@@ -391,7 +391,8 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
     failure = Failure::stopped();
     return false;
   }
-  if (!ensure(waiter->priority, failure)) return false;
+  // A thread that blocks helps, so it needs none of the pool.
+  if (!ensure(waiter->priority, failure, waiter->priority == Priority::blocking)) return false;
   waiter->self = waiter;
   waiter->waits = true;
   waiter->since = compile::Observer::Clock::now();

@@ -115,7 +115,7 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   class Woken;
 
   // REQUIRES: mutex_ held.
-  bool ensure(compile::Priority priority, compile::Failure& refusal);
+  bool ensure(compile::Priority priority, compile::Failure& refusal, bool helped = false);
   void publish(std::shared_ptr<const Publication> publication, hazard::Retirement& old) noexcept;
   void take_waiters(std::uint64_t up_to, Woken& out) noexcept;
   void end_wait(Waiter& waiter) noexcept;

@@ -9,6 +9,8 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <set>
+#include <sstream>
 #include <string>
 
 #include <boost/asio/bind_executor.hpp>
@@ -266,4 +268,49 @@ BOOST_AUTO_TEST_CASE(importing_survives_it) {
     const auto owner = std::make_shared<std::string>(bytes);
     static_cast<void>(onnx::import_model(std::as_bytes(std::span(*owner)), owner, "a.onnx", operators));
   });
+}
+
+BOOST_AUTO_TEST_CASE(a_shortage_in_any_pass_fails_that_compile_and_no_later_one) {
+  const auto filled = [](const Shape& shape) {
+    Tensor t = Tensor::empty(DType::f32, shape);
+    for (float& v : t.mutable_values<float>()) v = 0.25F;
+    return t;
+  };
+  Container root;
+  for (const char* name : {"scale", "shift", "mean", "variance"}) root.set_parameter(name, filled(Shape{4}));
+  root.set_parameter("w", filled(Shape{4, 4, 1, 1}));
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", TensorType(DType::f32, {1, 4, 2, 2}));
+  const auto attribute = [&](const char* name) { return graph->get_attr(name); };
+  Node y = graph->call_function("onnx::Conv", {x, attribute("w")});
+  y = graph->call_function("onnx::BatchNormalization",
+                           {y, attribute("scale"), attribute("shift"), attribute("mean"), attribute("variance")});
+  y = graph->call_function("onnx::Add", {graph->call_function("onnx::Relu", {y}), x});
+  graph->output(graph->call_function("onnx::Softmax", {y}));
+
+  std::set<std::string> failed_in;
+  for (long n = 0;; n += stride) {
+    Runtime runtime(RuntimeOptions().threads(1).operators(operators).trace(1000));
+    LazyGraphModule module(runtime, graph, &root);
+    try {
+      const Armed armed(n);
+      module.real_recompile();
+    } catch (const std::bad_alloc&) {
+    } catch (const Error& e) { BOOST_TEST((e.kind() == ErrorKind::resource), "allocation " << n << ": " << e.what()); }
+    if (!fired) break;
+    std::ostringstream trace;
+    runtime.write_trace(trace);
+    const std::string text = trace.str();
+    const std::string pass = "\"cat\":\"pass\",\"name\":\"";
+    if (const auto at = text.rfind(pass); at != std::string::npos) {  // the pass that was under way, or the last before it
+      const auto begin = at + pass.size();
+      failed_in.insert(text.substr(begin, text.find('"', begin) - begin));
+    }
+    module.recompile();
+    module.real_recompile();
+    BOOST_TEST(!module.needs_recompile());
+  }
+  for (const char* pass : {"bind", "lower", "eliminate", "fold", "fuse", "layouts", "kernels", "memory plan"}) {
+    BOOST_TEST(failed_in.contains(pass), pass);
+  }
 }

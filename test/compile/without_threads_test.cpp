@@ -1,0 +1,68 @@
+// A process that may have no more threads. This program's own pthread_create stands before the system's.
+#define BOOST_TEST_MODULE compile_without_threads
+#include <boost/test/unit_test.hpp>
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "lazyfx/error.hpp"
+#include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/coroutine.hpp"
+#include "support/graphs.hpp"
+#include "support/values.hpp"
+
+namespace {
+std::atomic<bool> refuse{false};
+}
+
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*function)(void*), void* argument) noexcept {
+  if (refuse) return EAGAIN;
+  using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  static const auto next = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
+  return next(thread, attributes, function, argument);
+}
+
+using namespace lazyfx;
+
+namespace {
+
+struct Refusing {
+  Refusing() { refuse = true; }
+  ~Refusing() { refuse = false; }
+};
+
+const Tensor zeros = support::vec({0, 0, 0, 0});
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_awaited_call_is_refused_and_a_later_one_answered) {
+  Runtime runtime(RuntimeOptions().threads(2));
+  LazyGraphModule module(runtime, support::plus(1));
+  support::Loop loop;
+  {
+    const Refusing refusing;
+    module.recompile();
+    support::Call call(loop, module, zeros);
+    BOOST_CHECK_EXCEPTION(call.get(), Error, [](const Error& e) { return e.kind() == ErrorKind::resource; });
+    BOOST_TEST(call.completions() == 1);
+  }
+  support::Call call(loop, module, zeros);
+  BOOST_TEST(call.get().as_tensor().values<float>()[0] == 1.0F);
+  BOOST_TEST(runtime.stats().waiting == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_blocking_call_helps_itself) {
+  Runtime runtime(RuntimeOptions().threads(2));
+  LazyGraphModule module(runtime, support::plus(2));
+  const Refusing refusing;
+  BOOST_TEST(module(zeros).as_tensor().values<float>()[0] == 2.0F);
+  support::set_plus(module.graph(), 3);
+  module.recompile();
+  BOOST_TEST(module(zeros).as_tensor().values<float>()[0] == 3.0F);
+  module.recompile();
+  module.real_recompile();
+  BOOST_TEST(!module.needs_recompile());
+}
