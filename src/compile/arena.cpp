@@ -1,9 +1,12 @@
 #include "compile/arena.hpp"
 
 #include <atomic>
+#include <boost/intrusive/list.hpp>
 #include <cstdlib>
+#include <mutex>
 #include <string>
 
+#include "compile/hazard.hpp"
 #include "lazyfx/error.hpp"
 
 namespace lazyfx::compile {
@@ -19,46 +22,111 @@ std::byte* allocate(std::size_t bytes) {
 }
 
 std::atomic<std::size_t> kept_by_all{0};
+/// Somebody trims: looked at by every run, written rarely.
+std::atomic<bool> trimming{false};
 
-/// The block that a thread keeps. Taken while a run uses it.
-struct Kept {
+/// The block that a thread keeps. Its thread takes it for a run without a lock; trim() frees those that are not taken. Between the taking and
+/// the look at `trimming` stands a fence, as between its setting and trim's look at `taken` (see hazard.hpp for who pays): so either the thread
+/// sees that somebody trims, and waits, or trim sees that the block is taken.
+struct Kept : boost::intrusive::list_base_hook<> {
   std::byte* data = nullptr;
   std::size_t size = 0;
-  bool taken = false;
-  ~Kept() { resize(0); }
+  std::atomic<bool> taken{false};
+  bool listed = false;  ///< in the list of blocks; written and read by its thread alone
 
-  void resize(std::size_t bytes) {
+  Kept() noexcept = default;
+  ~Kept();
+  bool take() noexcept;
+  void resize(std::size_t bytes);
+  void free() noexcept {
     std::free(data);
     data = nullptr;
     kept_by_all.fetch_sub(size, std::memory_order_relaxed);
     size = 0;
-    if (bytes == 0) return;
-    data = allocate(bytes);
-    size = bytes;
-    kept_by_all.fetch_add(size, std::memory_order_relaxed);
   }
 };
+
+/// Lives as long as the process: threads may end after static destruction began.
+struct Blocks {
+  std::mutex mutex;
+  boost::intrusive::list<Kept> list;  // protected by mutex
+};
+Blocks& blocks() {
+  static Blocks* const all = new Blocks;
+  return *all;
+}
+
+Kept::~Kept() {
+  if (listed) {
+    const std::lock_guard lock(blocks().mutex);
+    blocks().list.erase(blocks().list.iterator_to(*this));
+  }
+  free();
+}
+
+/// False: a run of this thread has it.
+bool Kept::take() noexcept {
+  if (taken.load(std::memory_order_relaxed)) return false;
+  if (hazard::writers_fence) {
+    taken.store(true, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } else {
+    taken.store(true, std::memory_order_seq_cst);
+  }
+  if (trimming.load(std::memory_order_seq_cst)) const std::lock_guard wait(blocks().mutex);
+  return true;
+}
+
+/// REQUIRES: taken.
+void Kept::resize(std::size_t bytes) {
+  free();
+  if (!listed) {
+    const std::lock_guard lock(blocks().mutex);
+    blocks().list.push_back(*this);
+    listed = true;
+  }
+  data = allocate(bytes);
+  size = bytes;
+  kept_by_all.fetch_add(size, std::memory_order_relaxed);
+}
+
 thread_local Kept kept;
 
 }  // namespace
 
 Arena::Arena(std::size_t bytes) {
   if (bytes == 0) return;
-  if (kept.taken || bytes > kept_bytes_bound) {
+  if (bytes > kept_bytes_bound || !kept.take()) {
     data_ = allocate(bytes);
     return;
   }
-  if (kept.size < bytes) kept.resize(bytes);
-  kept.taken = true;
   borrowed_ = true;
+  try {
+    if (kept.size < bytes) kept.resize(bytes);
+  } catch (...) {
+    kept.taken.store(false, std::memory_order_release);
+    throw;
+  }
   data_ = kept.data;
 }
 
 Arena::~Arena() {
-  if (borrowed_) kept.taken = false;
-  else std::free(data_);
+  if (borrowed_)
+    kept.taken.store(false, std::memory_order_release);
+  else
+    std::free(data_);
 }
 
 std::size_t Arena::kept_bytes() noexcept { return kept_by_all.load(std::memory_order_relaxed); }
+
+void Arena::trim() noexcept {
+  const std::lock_guard lock(blocks().mutex);
+  trimming.store(true, std::memory_order_seq_cst);
+  hazard::fence_all_threads();
+  for (Kept& block : blocks().list) {
+    if (!block.taken.load(std::memory_order_seq_cst)) block.free();
+  }
+  trimming.store(false, std::memory_order_release);
+}
 
 }  // namespace lazyfx::compile

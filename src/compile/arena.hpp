@@ -19,6 +19,8 @@ class Arena {
   std::byte* data() const noexcept { return data_; }
   /// Of all threads of the process, in use or not. Threads change it when their block grows and when they end.
   static std::size_t kept_bytes() noexcept;
+  /// Frees the blocks of all threads that no run uses now. Any thread; runs meanwhile wait for it at most.
+  static void trim() noexcept;
 
  private:
   std::byte* data_ = nullptr;

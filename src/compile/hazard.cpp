@@ -27,11 +27,6 @@ bool can_fence_all_threads() noexcept {
 #endif
 }
 
-void fence_all_threads() noexcept {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (writers_fence) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-}
-
 /// Every thread's record, and what waits to be freed. Lives as long as the process: threads may end after static destruction began.
 struct Domain {
   std::mutex mutex;
@@ -101,6 +96,11 @@ void scan() noexcept {
 }
 
 }  // namespace
+
+void fence_all_threads() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (writers_fence) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
 
 const bool writers_fence = can_fence_all_threads();
 

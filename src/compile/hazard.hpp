@@ -19,6 +19,8 @@ struct alignas(64) Record {
 
 /// Writers fence for the readers too. Decided before the first reader, for good.
 extern const bool writers_fence;
+/// The writers' part: a full fence here, and in every thread that runs where writers_fence says so.
+void fence_all_threads() noexcept;
 
 /// Keeps what an atomic pointer points to alive while it is read, without a lock, an allocation, or a cache line that two readers write.
 /// A reader announces the pointer in a slot of its own thread and looks again; a writer swaps the pointer, then frees the old object once

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <utility>
 
+#include "compile/arena.hpp"
 #include "compile/watch.hpp"
 
 namespace lazyfx::detail {
@@ -23,6 +24,7 @@ compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
   limits.threads = options.threads() != 0 ? options.threads() : compile::available_processors();
   limits.queued = options.max_queued();
   limits.runs = options.max_runs() != 0 ? options.max_runs() : limits.threads;
+  if (options.run_bytes() != 0) limits.run_bytes = options.run_bytes();
   limits.ageing = options.ageing();
   limits.idle = options.idle_timeout();
   return limits;
@@ -245,9 +247,12 @@ void RuntimeCore::grown(const std::shared_ptr<Executable>& executable) noexcept 
 }
 
 void RuntimeCore::trim(std::size_t bytes) {
-  compile::Cache::Released released;
-  const std::lock_guard lock(mutex_);
-  cache_.trim(bytes, released);
+  {
+    compile::Cache::Released released;
+    const std::lock_guard lock(mutex_);
+    cache_.trim(bytes, released);
+  }
+  compile::Arena::trim();
 }
 
 CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Signature> ahead) {

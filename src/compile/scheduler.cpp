@@ -96,9 +96,8 @@ std::shared_ptr<Job> Scheduler::displaceable(Queue& queue) {
 void Scheduler::update_urgency() noexcept {
   int urgency = -1;
   for (const Queue& queue : queues_) {
-    if (&queue == &queues_[static_cast<std::size_t>(Lane::run)] && runs_ >= limits_.runs) continue;
     for (std::size_t p = priorities; p-- > 0;) {
-      if (!queue.classes[p].empty()) {
+      if (!queue.classes[p].empty() && may_run(*queue.classes[p].begin())) {
         urgency = std::max(urgency, static_cast<int>(p));
         break;
       }
@@ -109,15 +108,23 @@ void Scheduler::update_urgency() noexcept {
   waiting_urgency_.store(urgency, std::memory_order_relaxed);
 }
 
+bool Scheduler::may_run(const Job& job) const noexcept {
+  if (job.lane() != Lane::run || runs_ == 0) return true;
+  return runs_ < limits_.runs && run_bytes_ <= limits_.run_bytes && job.bytes() <= limits_.run_bytes - run_bytes_;
+}
+
 /// The front of the class that counts most now. Age lifts a job up to what is awaited, never above it.
 Scheduler::Best Scheduler::best(Time now) {
   Best found;
   std::uint64_t sequence = 0;
   for (Queue& queue : queues_) {
-    if (&queue == &queues_[static_cast<std::size_t>(Lane::run)] && runs_ >= limits_.runs) continue;
     for (std::size_t p = 0; p < priorities; ++p) {
       if (queue.classes[p].empty()) continue;
       const Job& front = *queue.classes[p].begin();
+      if (!may_run(front)) {
+        held_back_ = true;
+        continue;
+      }
       int urgency = static_cast<int>(p);
       const int ceiling = static_cast<int>(Priority::awaited);
       if (urgency < ceiling && limits_.ageing.count() > 0) {
@@ -163,14 +170,18 @@ bool Scheduler::provide_worker() {
 
 void Scheduler::run_one(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Job>& job) {
   const bool is_run = job->lane() == Lane::run;
+  const std::size_t bytes = job->bytes();
   ++running_;
   runs_ += is_run;
+  run_bytes_ += bytes;
   update_urgency();
   lock.unlock();
   job->run();
   lock.lock();
   --running_;
-  if (is_run && runs_-- == limits_.runs && queues_[static_cast<std::size_t>(Lane::run)].size > 0) wake_.notify_one();
+  runs_ -= is_run;
+  run_bytes_ -= bytes;
+  if (is_run && std::exchange(held_back_, false)) wake_.notify_all();
   update_urgency();
 }
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,8 @@ class Job {
   /// The job will not run: the scheduler stopped, or something awaited took its place in a full queue.
   virtual void drop(Dropped why) noexcept = 0;
   virtual Lane lane() const noexcept { return Lane::compile; }
+  /// Scratch memory of a run.
+  virtual std::size_t bytes() const noexcept { return 0; }
 
  protected:
   /// While it runs: what it was taken as, promotions and age included.
@@ -67,6 +70,7 @@ struct SchedulerLimits {
   std::size_t threads = 1;
   std::size_t queued = 65536;  ///< jobs of one lane that may wait
   std::size_t runs = 1;  ///< runs at once
+  std::size_t run_bytes = std::numeric_limits<std::size_t>::max();  ///< what runs at once may need; a larger one runs alone
   std::chrono::nanoseconds ageing = std::chrono::seconds(1);  ///< waiting so long makes a job one class more urgent
   std::chrono::nanoseconds idle = std::chrono::seconds(10);  ///< a thread without work for so long ends
 };
@@ -157,6 +161,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   // REQUIRES: mutex_ held.
   Queue& queue_of(const Job& job) noexcept { return queues_[static_cast<std::size_t>(job.lane())]; }
+  bool may_run(const Job& job) const noexcept;
   Best best(Time now);
   std::shared_ptr<Job> take(const Best& best) noexcept;
   void insert(std::shared_ptr<Job> job) noexcept;
@@ -183,7 +188,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   std::multimap<Time, std::function<void()>> timers_;
   std::vector<pthread_t> threads_;  ///< alive
   std::vector<pthread_t> retired_;  ///< ended or about to, to be joined
-  std::size_t idle_ = 0, running_ = 0, runs_ = 0;
+  std::size_t idle_ = 0, running_ = 0, runs_ = 0, run_bytes_ = 0;
+  bool held_back_ = false;  ///< a run waits for others to end
   std::size_t suspended_ = 0;  ///< of the running: gave way to another
   std::size_t passes_ = 0;  ///< asked of the workplace and not begun
   std::uint64_t next_sequence_ = 0;

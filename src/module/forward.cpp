@@ -78,6 +78,7 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
 
   /// On the pool.
   compile::Lane lane() const noexcept override { return compile::Lane::run; }
+  std::size_t bytes() const noexcept override { return plan_ ? plan_->arena_bytes() : 0; }
   void run() noexcept override {
     Value value;
     Failure failure;

@@ -63,7 +63,8 @@ class LAZYFX_API Runtime {
   }
 
   /// Lets go of executables that no module uses until at most `cache_bytes` of them are kept, the most recently used; 0 also forgets which
-  /// contents do not compile. RuntimeOptions::cache_bytes stays the bound.
+  /// contents do not compile. RuntimeOptions::cache_bytes stays the bound. Also frees the scratch memory that threads of the process keep for
+  /// their next run, where no run uses it.
   void trim(std::size_t cache_bytes = 0);
 
   const std::shared_ptr<detail::RuntimeCore>& core() const noexcept { return core_; }

@@ -57,6 +57,12 @@ class RuntimeOptions {
     max_runs_ = n;
     return *this;
   }
+  /// Scratch memory that calls on the pool may use at once; the next waits in the queue until there is room, and one that needs more runs
+  /// alone. Default 0: no bound. Calls that compute on their caller's thread are not counted: they are the caller's to bound.
+  RuntimeOptions& run_bytes(std::size_t n) {
+    run_bytes_ = n;
+    return *this;
+  }
   /// Executables that no module uses any more are kept up to so many bytes, weights included, and found again by equal content; the least
   /// recently used go first. Default 64 MiB.
   RuntimeOptions& cache_bytes(std::size_t n) {
@@ -95,6 +101,7 @@ class RuntimeOptions {
   std::chrono::nanoseconds ageing() const noexcept { return ageing_; }
   std::size_t max_queued() const noexcept { return max_queued_; }
   std::size_t max_runs() const noexcept { return max_runs_; }
+  std::size_t run_bytes() const noexcept { return run_bytes_; }
   std::size_t cache_bytes() const noexcept { return cache_bytes_; }
   const OperatorRegistry& operators() const noexcept { return operators_; }
   double inline_budget_ns() const noexcept { return inline_budget_ns_; }
@@ -111,6 +118,7 @@ class RuntimeOptions {
   std::chrono::nanoseconds ageing_ = std::chrono::seconds(1);
   std::size_t max_queued_ = 65536;
   std::size_t max_runs_ = 0;
+  std::size_t run_bytes_ = 0;
   std::size_t cache_bytes_ = std::size_t{64} << 20;
   std::shared_ptr<const detail::Environment> environment_;
   OperatorRegistry operators_;
