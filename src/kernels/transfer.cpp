@@ -47,7 +47,8 @@ void arrange(Copy& c, std::size_t width) {
       return move_loop(loops, k, last - 1);
     }
   }
-  const auto longest = static_cast<std::size_t>(std::max_element(loops.extent.begin(), loops.extent.begin() + loops.rank) - loops.extent.begin());
+  const auto begin = loops.extent.begin();
+  const auto longest = static_cast<std::size_t>(std::max_element(begin, begin + last + 1) - begin);
   if (loops.extent[last] <= short_loop && loops.extent[longest] > loops.extent[last]) move_loop(loops, longest, last);
 }
 
