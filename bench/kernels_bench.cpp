@@ -263,25 +263,52 @@ void add_others() {
   change("nchw_to_nhwc_64", {1, 64, 56, 56}, Layout::row_major, Layout::channels_last);
   change("nhwc_to_nchw_64", {1, 64, 56, 56}, Layout::channels_last, Layout::row_major);
   change("nhwc_to_nchw_512", {1, 512, 40, 40}, Layout::channels_last, Layout::row_major);
+  change("nhwc_to_nchw_3", {1, 3, 320, 320}, Layout::channels_last, Layout::row_major);
+  change("nchw_to_nhwc_3_320", {1, 3, 320, 320}, Layout::row_major, Layout::channels_last);
+  change("nchw_to_nhwc_512", {1, 512, 40, 40}, Layout::row_major, Layout::channels_last);
+  change("nchw_to_nhwc_24", {1, 24, 80, 80}, Layout::row_major, Layout::channels_last);
+  const auto transposed = [](const std::string& name, DType dtype, std::int64_t rows, std::int64_t columns) {
+    primitive::Transfer t;
+    t.regions = {{{rows, columns}, {1, rows}, {columns, 1}, 0, 0}};
+    add("transfer/" + name, Job{t, {{dtype, {columns, rows}}}, {dtype, {rows, columns}}});
+  };
+  transposed("transpose_u8_1000", DType::u8, 1000, 1000);
+  transposed("transpose_u16_1000", DType::u16, 1000, 1000);
+  transposed("transpose_f32_1000", DType::f32, 1000, 1000);
+  transposed("transpose_f32_1024", DType::f32, 1024, 1024);
+  transposed("transpose_f64_1000", DType::f64, 1000, 1000);
+  transposed("transpose_f32_7", DType::f32, 40000, 7);
+  transposed("image_u8", DType::u8, 320 * 320, 3);
+  primitive::Transfer shuffled;  // depth to space
+  shuffled.regions = {{{32, 80, 2, 80, 2}, {25600, 80, 12800, 1, 6400}, {25600, 320, 160, 2, 1}, 0, 0}};
+  add("transfer/depth_to_space", Job{shuffled, {f32({1, 128, 80, 80})}, f32({1, 32, 160, 160})});
+  primitive::Transfer stretched;
+  stretched.regions = {{{100000, 3}, {1, 0}, {3, 1}, 0, 0}};
+  add("transfer/expand_3", Job{stretched, {f32({100000, 1})}, f32({100000, 3})});
   primitive::Transfer concat;
   concat.regions = {{{3136, 64}, {64, 1}, {128, 1}, 0, 0}, {{3136, 64}, {64, 1}, {128, 1}, 0, 64}};
   add("transfer/concat_channels", Job{concat, {f32({3136, 64}), f32({3136, 64})}, f32({3136, 128})});
   primitive::Transfer heads;
   heads.regions = {{{8, 128, 64}, {64, 512, 1}, {128 * 64, 64, 1}, 0, 0}};
   add("transfer/split_heads", Job{heads, {f32({128, 512})}, f32({8, 128, 64})});
-  const auto resize = [](const std::string& name, primitive::ResizeMode mode, Layout layout) {
+  const auto resize = [](const std::string& name, primitive::ResizeMode mode, Layout layout, std::int64_t channels = 96) {
     primitive::Resize r;
     r.mode = mode;
     r.coordinates = mode == primitive::ResizeMode::nearest ? primitive::CoordinateMode::asymmetric : primitive::CoordinateMode::half_pixel;
     r.nearest = primitive::NearestMode::floor;
     r.scales = {1, 1, 2, 2};
-    add("resize/" + name, Job{r, {f32({1, 96, 40, 40}, layout)}, f32({1, 96, 80, 80}, layout)});
+    add("resize/" + name, Job{r, {f32({1, channels, 40, 40}, layout)}, f32({1, channels, 80, 80}, layout)});
   };
   resize("nearest_nhwc", primitive::ResizeMode::nearest, Layout::channels_last);
   resize("nearest_nchw", primitive::ResizeMode::nearest, Layout::row_major);
   resize("linear_nhwc", primitive::ResizeMode::linear, Layout::channels_last);
   resize("linear_nchw", primitive::ResizeMode::linear, Layout::row_major);
+  resize("linear_nhwc_3", primitive::ResizeMode::linear, Layout::channels_last, 3);
+  resize("cubic_nhwc", primitive::ResizeMode::cubic, Layout::channels_last);
   resize("cubic_nchw", primitive::ResizeMode::cubic, Layout::row_major);
+  add("gather/elements", Job{primitive::Gather{0}, {f32(Shape{100000}), {DType::i64, Shape{100000}}}, f32(Shape{100000})});
+  add("gather/columns", Job{primitive::Gather{1}, {f32({1000, 128}), {DType::i64, Shape{64}}}, f32({1000, 64})});
+  add("gather/rows_of_4", Job{primitive::Gather{0}, {f32({1000, 4}), {DType::i64, Shape{8192}}}, f32({8192, 4})});
   add("gather/rows_of_64", Job{primitive::Gather{0}, {f32({1000, 64}), {DType::i64, Shape{512}}}, f32({512, 64})});
 }
 

@@ -174,12 +174,18 @@ class Fuser {
       const Index v = step.inputs[slot];
       if (!read_once(v) || maker_[v] == TypedGraph::none || !(graph_.values[v].shape == graph_.values[out].shape)) continue;
       auto& producer = graph_.steps[maker_[v]];
-      if (producer.primitive() == nullptr || producer.epilogue || std::holds_alternative<primitive::Elementwise>(*producer.primitive())) continue;
+      if (producer.primitive() == nullptr || std::holds_alternative<primitive::Elementwise>(*producer.primitive())) continue;
       kernels::Epilogue epilogue;
       epilogue.body = body;
       std::vector<Index> others = step.inputs;
       if (slot != 0) move_operand_first(epilogue.body, others, slot);
       others.erase(others.begin());
+      if (producer.epilogue) {
+        // What already follows the kernel comes first, as in conv + add + relu.
+        if (producer.epilogue->code.size() + body.code.size() > max_instructions) continue;
+        epilogue.body = inline_program(epilogue.body, 0, *producer.epilogue);
+        others.insert(others.begin(), producer.epilogue_inputs.begin(), producer.epilogue_inputs.end());
+      }
       for (const Index o : others) epilogue.operands.push_back({graph_.values[o].dtype, graph_.values[o].shape, kernels::Layout::row_major});
       const auto& o = graph_.values[out];
       if (!kernels::supports_epilogue(*producer.primitive(), {o.dtype, o.shape, kernels::Layout::row_major}, epilogue)) continue;

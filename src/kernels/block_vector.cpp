@@ -126,6 +126,7 @@ LAZYFX_BINARY(Mul, hn::Mul(a, b))
 LAZYFX_BINARY(Div, hn::Div(a, b))
 LAZYFX_BINARY(Min, least(a, b))
 LAZYFX_BINARY(Max, greatest(a, b))
+LAZYFX_BINARY(Power, power_of(a, b))
 LAZYFX_BINARY(Prelu, hn::IfThenElse(hn::Lt(a, hn::Zero(F())), hn::Mul(a, b), a))
 LAZYFX_COMPARE(Equal, hn::Eq(a, b))
 LAZYFX_COMPARE(Less, hn::Lt(a, b))
@@ -219,6 +220,7 @@ BlockFunction find_vector_function(ScalarOp op) {
     case ScalarOp::div: return &binary<Div>;
     case ScalarOp::min: return &binary<Min>;
     case ScalarOp::max: return &binary<Max>;
+    case ScalarOp::pow: return &binary<Power>;
     case ScalarOp::prelu: return &binary<Prelu>;
     case ScalarOp::equal: return &compare<Equal>;
     case ScalarOp::less: return &compare<Less>;

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "kernels/families.hpp"
 #include "kernels/placement.hpp"
 #include "kernels/resize_taps.hpp"
+#include "kernels/resize_vector.hpp"
 #include "kernels/scalar_math.hpp"
 #include "lazyfx/error.hpp"
 
@@ -88,7 +90,7 @@ class NearestResize final : public Kernel {
 
 /// One weighted pass along one axis of a dense [outer, axis, inner] array.
 template <class S>
-void resample(const AxisTaps& axis, std::int64_t outer, std::int64_t inner, const S* in, S* out) {
+void resample_plainly(const AxisTaps& axis, std::int64_t outer, std::int64_t inner, const S* in, S* out) {
   for (std::int64_t o = 0; o < outer; ++o, in += axis.in * inner) {
     const std::int32_t* index = axis.index.data();
     const float* weight = axis.weight.data();
@@ -115,6 +117,8 @@ class WeightedResize final : public Kernel {
   struct Pass {
     std::size_t axis;
     std::int64_t outer, inner;
+    ResampleFunction vector = nullptr;
+    AxisTaps rows{};  ///< what the function over rows takes instead of the axis
   };
 
  public:
@@ -138,6 +142,7 @@ class WeightedResize final : public Kernel {
     });
     for (const std::size_t i : order) {
       passes_.push_back({i, size(0, i), size(i + 1, dims.size())});
+      if constexpr (std::is_same_v<S, float>) find_vector(passes_.back());
       dims[i] = axes_[i].out;
       if (i != order.back() || converts) buffer_ = std::max(buffer_, size(0, dims.size()));
     }
@@ -149,7 +154,9 @@ class WeightedResize final : public Kernel {
   std::size_t scratch_bytes() const override { return 2 * buffer_bytes(); }
   std::size_t resident_bytes() const override {
     std::size_t bytes = 0;
-    for (const auto& a : axes_) bytes += a.index.size() * sizeof(std::int32_t) + a.weight.size() * sizeof(float);
+    const auto add = [&](const AxisTaps& a) { bytes += a.index.size() * sizeof(std::int32_t) + a.weight.size() * sizeof(float); };
+    for (const auto& a : axes_) add(a);
+    for (const auto& p : passes_) add(p.rows);
     return bytes;
   }
 
@@ -171,7 +178,7 @@ class WeightedResize final : public Kernel {
       if constexpr (!converts) {
         if (p + 1 == passes_.size()) to = out;
       }
-      resample<S>(axes_[passes_[p].axis], passes_[p].outer, passes_[p].inner, from, to);
+      resample(passes_[p], from, to);
       from = to;
     }
     if constexpr (converts) {
@@ -182,6 +189,24 @@ class WeightedResize final : public Kernel {
   }
 
  private:
+  void find_vector(Pass& pass) const {
+    const AxisTaps& axis = axes_[pass.axis];
+    if (pass.inner >= least_resample_run) {
+      pass.vector = vector_resample(axis.taps);
+    } else if (pass.inner > 0 && axis.in <= std::numeric_limits<std::int32_t>::max() / pass.inner) {
+      pass.rows = taps_of_rows(axis, pass.inner);
+      pass.vector = vector_resample_rows(axis.taps);
+    }
+  }
+
+  void resample(const Pass& pass, const S* in, S* out) const {
+    const AxisTaps& axis = axes_[pass.axis];
+    if constexpr (std::is_same_v<S, float>) {
+      if (pass.vector != nullptr) return pass.vector(pass.rows.identity() ? axis : pass.rows, pass.outer, pass.inner, in, out);
+    }
+    resample_plainly<S>(axis, pass.outer, pass.inner, in, out);
+  }
+
   std::size_t buffer_bytes() const { return (static_cast<std::size_t>(buffer_) * sizeof(S) + 63) / 64 * 64; }
 
   std::vector<AxisTaps> axes_;

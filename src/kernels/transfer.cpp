@@ -6,6 +6,7 @@
 
 #include "kernels/families.hpp"
 #include "kernels/scalar_math.hpp"
+#include "kernels/transpose_vector.hpp"
 #include "lazyfx/error.hpp"
 
 namespace lazyfx::kernels {
@@ -16,7 +17,40 @@ struct Copy {
   std::size_t input = 0;
   LoopNest loops;
   std::int64_t in_offset = 0, out_offset = 0;
+  TransposeFunction transpose = nullptr;  ///< for the two innermost loops
+  TransposePlan plane{};
 };
+
+constexpr std::int64_t short_loop = 4;  // below a handful of elements, starting a loop costs more than what it does
+
+void move_loop(LoopNest& loops, std::size_t from, std::size_t to) {
+  const auto rotate = [&](auto& values) {
+    const auto begin = values.begin();
+    const auto a = static_cast<std::ptrdiff_t>(from), b = static_cast<std::ptrdiff_t>(to);
+    std::rotate(begin + a, begin + a + 1, begin + b + 1);
+  };
+  rotate(loops.extent);
+  for (Strides& strides : loops.strides) rotate(strides);
+}
+
+/// Settles which loops are innermost: a plane that is turned where reads and writes run along different axes, else a loop that is worth it.
+void arrange(Copy& c, std::size_t width) {
+  LoopNest& loops = c.loops;
+  const std::size_t last = loops.rank - 1;
+  const Strides &in = loops.strides[0], &out = loops.strides[1];
+  if (in[last] != 1 && out[last] == 1) {
+    for (std::size_t k = last; k-- > 0;) {
+      if (in[k] != 1) continue;
+      c.plane = {loops.extent[k], loops.extent[last], in[last], out[k]};
+      c.transpose = vector_transpose(c.plane, width);
+      if (c.transpose == nullptr) break;
+      return move_loop(loops, k, last - 1);
+    }
+  }
+  const auto begin = loops.extent.begin();
+  const auto longest = static_cast<std::size_t>(std::max_element(begin, begin + last + 1) - begin);
+  if (loops.extent[last] <= short_loop && loops.extent[longest] > loops.extent[last]) move_loop(loops, longest, last);
+}
 
 template <class T>
 class TransferKernel final : public Kernel {
@@ -35,6 +69,9 @@ class TransferKernel final : public Kernel {
  private:
   static void copy(const Copy& c, const T* in, T* out) {
     const LoopNest& loops = c.loops;
+    if (c.transpose != nullptr) {
+      return for_each_outer(loops, 2, [&](const std::int64_t* o) { c.transpose(c.plane, in + o[0], out + o[1]); });
+    }
     const std::size_t last = loops.rank - 1;
     const std::int64_t n = loops.extent[last], in_stride = loops.strides[0][last], out_stride = loops.strides[1][last];
     if (in_stride == 1 && out_stride == 1) {
@@ -165,6 +202,7 @@ std::unique_ptr<Kernel> make_transfer(const primitive::Transfer& transfer, std::
     std::copy(in->strides.begin(), in->strides.end(), strides[0].begin());
     std::copy(out->strides.begin(), out->strides.end(), strides[1].begin());
     copies.push_back({i, collapse(extent, order, strides), in->offset, out->offset});
+    arrange(copies.back(), size_of(output.dtype));
   }
   switch (size_of(output.dtype)) {
     case 1: return make<std::uint8_t>(std::move(copies), transfer, output);

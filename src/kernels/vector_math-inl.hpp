@@ -162,9 +162,7 @@ HWY_INLINE V log1p_of(V u) {
   return hn::Add(log_of(y), quick_divide(hn::Sub(u, hn::Sub(y, set(1))), y));
 }
 
-HWY_INLINE V softplus_of(V x) {
-  return hn::Add(hn::Max(hn::Zero(F()), x), log1p_of(exp_of(hn::Neg(hn::Abs(x)))));
-}
+HWY_INLINE V softplus_of(V x) { return hn::Add(hn::Max(hn::Zero(F()), x), log1p_of(exp_of(hn::Neg(hn::Abs(x))))); }
 
 HWY_INLINE V softsign_of(V x) {
   const V magnitude = hn::Abs(x);
@@ -174,6 +172,73 @@ HWY_INLINE V softsign_of(V x) {
 HWY_INLINE V sign_of(V x) {
   const V unit = hn::CopySign(set(1), x);
   return hn::IfThenElse(hn::Gt(hn::Abs(x), hn::Zero(F())), unit, x);  // 0 and NaN stay as they are
+}
+
+using D = hn::Repartition<double, F>;
+using L = hn::RebindToUnsigned<D>;
+
+/// The base-2 logarithm of positive finite numbers that were f32, to 40 bits.
+HWY_INLINE hn::Vec<D> log2_of_wide(hn::Vec<D> x) {
+  // The mantissa is brought to [sqrt(1/2), sqrt(2)); exponents are counted from 0, in the low bits of a number that holds them exactly.
+  const auto bits = hn::Sub(hn::BitCast(L(), x), hn::Set(L(), 0x3fe6a09e667f3bcdULL - 0x3ff0000000000000ULL));
+  const auto exponent = hn::ShiftRight<52>(bits);
+  const auto m = hn::BitCast(D(), hn::Sub(hn::BitCast(L(), x), hn::ShiftLeft<52>(hn::Sub(exponent, hn::Set(L(), 1023)))));
+  const auto e = hn::Sub(hn::BitCast(D(), hn::Or(exponent, hn::Set(L(), 0x4330000000000000ULL))), hn::Set(D(), 4503599627370496.0 + 1023));
+  // log m = 2 artanh((m - 1) / (m + 1)), as its series: the argument is below 0.172.
+  const auto one = hn::Set(D(), 1);
+  const auto u = hn::Div(hn::Sub(m, one), hn::Add(m, one));
+  const auto y = hn::Mul(u, u);
+  auto sum = hn::Set(D(), 1.0 / 15);
+  for (const double c : {1.0 / 13, 1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3, 1.0}) sum = hn::MulAdd(sum, y, hn::Set(D(), c));
+  return hn::MulAdd(hn::Mul(u, hn::Set(D(), 2.8853900817779268)), sum, e);
+}
+
+/// 2^x for what an f32 can be; 0 and values beyond all f32 stand for the rest. NaN gives anything.
+HWY_INLINE hn::Vec<D> exp2_of_wide(hn::Vec<D> x) {
+  x = hn::Min(hn::Set(D(), 200), hn::Max(hn::Set(D(), -200), x));
+  // Adding this leaves the nearest whole number in the low bits.
+  const auto shift = hn::Set(D(), 6755399441055744.0);
+  const auto whole = hn::Add(x, shift);
+  const auto r = hn::Mul(hn::Sub(x, hn::Sub(whole, shift)), hn::Set(D(), 0.69314718055994531));
+  auto sum = hn::Set(D(), 1.0 / 362880);
+  for (const double c : {1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0})
+    sum = hn::MulAdd(sum, r, hn::Set(D(), c));
+  const auto power = hn::ShiftLeft<52>(hn::Add(hn::BitCast(L(), whole), hn::Set(L(), 1023)));
+  return hn::Mul(sum, hn::BitCast(D(), power));
+}
+
+/// |x|^y for finite |x| > 0 and finite y, through f64.
+HWY_INLINE V magnitude_of_power(V x, V y) {
+  const hn::Half<F> half;
+  const auto one = [&](auto a, auto b) HWY_ATTR {
+    return hn::DemoteTo(half, exp2_of_wide(hn::Mul(hn::PromoteTo(D(), b), log2_of_wide(hn::PromoteTo(D(), a)))));
+  };
+  return hn::Combine(F(), one(hn::UpperHalf(half, x), hn::UpperHalf(half, y)), one(hn::LowerHalf(half, x), hn::LowerHalf(half, y)));
+}
+
+/// x^y within one unit in the last place, with C's results for zero, infinity, NaN and negative numbers.
+HWY_INLINE V power_of(V x, V y) {
+  const V zero = hn::Zero(F()), infinity = hn::Inf(F()), size = hn::Abs(x);
+  const M square = hn::Eq(y, set(2)), root = hn::And(hn::Eq(y, set(0.5f)), hn::Lt(size, infinity));
+  if (hn::AllTrue(F(), square)) return hn::Mul(x, x);
+  // Adding zero makes a root of -0 that of 0.
+  if (hn::AllTrue(F(), root)) return hn::Add(hn::Sqrt(x), zero);
+  V result = magnitude_of_power(size, y);
+  // Exact wherever they stand: what is beside an element must not change it.
+  result = hn::IfThenElse(square, hn::Mul(x, x), hn::IfThenElse(root, hn::Add(hn::Sqrt(size), zero), result));
+  const M ordinary = hn::And(hn::And(hn::Gt(x, zero), hn::Lt(x, infinity)), hn::Lt(hn::Abs(y), infinity));
+  if (HWY_LIKELY(hn::AllTrue(F(), ordinary))) return result;
+  const M whole = hn::Eq(hn::Floor(y), y), even = hn::Eq(hn::Floor(hn::Mul(y, set(0.5f))), hn::Mul(y, set(0.5f)));
+  // Zero and infinity lead to zero or infinity, as does an infinite exponent.
+  const M grows = hn::Xor(hn::Lt(size, set(1)), hn::Gt(y, zero));
+  const M edge = hn::Or(hn::Or(hn::Eq(size, zero), hn::Eq(size, infinity)), hn::Eq(hn::Abs(y), infinity));
+  result = hn::IfThenElse(edge, hn::IfThenElseZero(grows, infinity), result);
+  const M negative = hn::Lt(hn::CopySign(set(1), x), zero);
+  result = hn::IfThenElse(hn::And(negative, hn::AndNot(even, whole)), hn::Neg(result), result);
+  const M undefined = hn::And(hn::AndNot(whole, hn::Lt(x, zero)), hn::Lt(size, infinity));
+  result = hn::IfThenElse(hn::Or(undefined, hn::Or(hn::IsNaN(x), hn::IsNaN(y))), hn::NaN(F()), result);
+  const M one = hn::Or(hn::Or(hn::Eq(x, set(1)), hn::Eq(y, zero)), hn::And(hn::Eq(x, set(-1)), hn::Eq(hn::Abs(y), infinity)));
+  return hn::IfThenElse(one, set(1), result);
 }
 
 }  // namespace lazyfx::kernels::HWY_NAMESPACE

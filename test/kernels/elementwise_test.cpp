@@ -103,6 +103,54 @@ BOOST_AUTO_TEST_CASE(every_length_is_computed_to_its_end_and_not_beyond) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(powers_are_accurate_and_keep_the_special_cases_of_c) {
+  const auto power = [](const Values& x, const Values& y) {
+    const Operand each = operand(DType::f32, Shape{static_cast<std::int64_t>(x.size())});
+    Run run{primitive::Elementwise{one(ScalarOp::pow, {DType::f32, DType::f32}, DType::f32)}, {each, each}, each, {x, y}};
+    Values expected;
+    for (std::size_t i = 0; i < x.size(); ++i) expected.push_back(static_cast<double>(static_cast<float>(std::pow(x[i], y[i]))));
+    // One unit in the last place, and that of the least normal number below it.
+    const Values got = run();
+    check_close(got, expected, 1.2e-7, 2e-45, "pow");
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      if (!std::isnan(expected[i])) BOOST_TEST(std::signbit(got[i]) == std::signbit(expected[i]), x[i] << " to the power of " << y[i]);
+    }
+  };
+  const auto single = [](double v) { return static_cast<double>(static_cast<float>(v)); };
+  const Values edges{0.0, -0.0, 1, -1, inf, -inf, not_a_number, 1e-40, -1e-40, single(3e38), single(-3e38), 0.5, -0.5, 2, -2, 3, -3, 2.5, -2.5, 16777215, -16777215, 16777216, 3e9,
+                     single(1.0000001), single(0.99999994), 127, 128, -126, -149, -150};
+  Values x, y;
+  for (const double a : edges) {
+    for (const double b : edges) {
+      x.push_back(single(a));
+      y.push_back(single(b));
+    }
+  }
+  power(x, y);
+  for (const double exponent : {2.0, 0.5, -0.5, 3.0, single(1.0 / 3)}) power(x, Values(x.size(), exponent));
+  // Squares and roots are rounded once, wherever in a vector they stand.
+  const Values positive = random_values(3001, 0, 9);
+  Values squares, roots, twos(positive.size(), 2), halves(positive.size(), 0.5);
+  for (const double v : positive) squares.push_back(single(v * v)), roots.push_back(static_cast<double>(std::sqrt(static_cast<float>(v))));
+  for (const std::size_t step : {std::size_t{1}, std::size_t{3}}) {
+    for (std::size_t i = 0; i < positive.size(); i += step) {
+      if (step == 3) twos[i] = halves[i] = 0, squares[i] = roots[i] = 1;
+    }
+    const Operand each = operand(DType::f32, Shape{3001});
+    const ScalarProgram pow = one(ScalarOp::pow, {DType::f32, DType::f32}, DType::f32);
+    check_close(Run{primitive::Elementwise{pow}, {each, each}, each, {positive, twos}}(), squares, 0, 0, "squares");
+    check_close(Run{primitive::Elementwise{pow}, {each, each}, each, {positive, halves}}(), roots, 0, 0, "roots");
+  }
+  for (const auto& [low, high] : {std::pair{0.0, 2.0}, {0.0, 1e-38}, {0.9, 1.1}, {1.0, 3e38}}) {
+    for (const double reach : {1.0, 10.0, 150.0, 1e6}) {
+      power(random_values(5000, low, high), random_values(5000, -reach, reach));
+      Values whole = random_values(500, -reach, reach);
+      for (double& v : whole) v = std::nearbyint(v);
+      power(random_values(500, -high, -low), whole);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(minimum_maximum_and_clip_pass_nan_on) {
   const Values a{1, not_a_number, 3, not_a_number, -inf, inf}, b{2, 5, not_a_number, not_a_number, inf, -inf};
   const Operand x = operand(DType::f32, Shape{6});
