@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "command.hpp"
+#include "fuzz/onnx_seeds.hpp"
 #include "interop/onnx_writer.hpp"
 
 using command::check_refused;
@@ -26,6 +27,18 @@ BOOST_AUTO_TEST_CASE(a_packed_model_runs_shows_and_verifies_as_its_source_does) 
   BOOST_TEST(verified.status == 0, verified.err);
   BOOST_TEST(contains(verified.out, "all as saved"));
   BOOST_TEST(lazyfx({"bench", package, "--seconds", "0", "--shape", "x=3x2"}).status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_packed_loop_runs_as_its_source_does) {
+  const command::Folder folder;
+  const auto model = folder.write("m.onnx", onnx_seeds::control_flow()), package = (folder / "m.lfx").string();
+  const auto packed = lazyfx({"pack", model, package});
+  BOOST_TEST(packed.status == 0, packed.err);
+  const auto from_source = lazyfx({"run", model}), from_package = lazyfx({"run", package});
+  BOOST_TEST(from_package.status == 0, from_package.err);
+  BOOST_TEST(contains(from_source.out, "output all: f32[3x2]"), from_source.out);
+  BOOST_TEST(from_package.out == from_source.out);
+  BOOST_TEST(lazyfx({"verify", package}).status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(unpack_writes_every_entry) {
