@@ -1,9 +1,11 @@
 #include "cli/model.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/interop/text.hpp"
@@ -68,7 +70,10 @@ onnx::ImportedModel load_text(const std::string& file, const Runtime& runtime) {
 
 }  // namespace
 
-bool is_package(const std::string& file) { return file.ends_with(".lfx"); }
+bool is_package(const std::string& file) {
+  std::error_code ignored;  // a file that cannot be examined is told by whoever opens it
+  return file.ends_with(".lfx") || std::filesystem::is_regular_file(std::filesystem::path(file) / "manifest.json", ignored);
+}
 
 onnx::ImportedModel load_model(const std::string& file, Runtime& runtime) {
   if (is_package(file)) return load_package(file, runtime);

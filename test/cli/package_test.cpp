@@ -49,6 +49,10 @@ BOOST_AUTO_TEST_CASE(unpack_writes_every_entry) {
   for (const char* entry : {"manifest.json", "modules/model/graph", "modules/model/code.fx"})
     BOOST_TEST(command::fs::exists(folder / "out" / entry));
   BOOST_TEST(contains(command::read(folder / "out" / "modules/model/code.fx"), "onnx::Gemm"));
+  const auto from_folder = lazyfx({"run", (folder / "out").string(), "--shape", "x=3x2"});
+  BOOST_TEST(from_folder.status == 0, from_folder.err);
+  BOOST_TEST(from_folder.out == lazyfx({"run", package, "--shape", "x=3x2"}).out);
+  BOOST_TEST(lazyfx({"verify", (folder / "out").string()}).status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_package_is_one_sentence_with_its_file) {
