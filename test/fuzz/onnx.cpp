@@ -13,6 +13,7 @@
 #include "lazyfx/interop/onnx.hpp"
 #include "onnx_mutation.hpp"
 #include "onnx_seeds.hpp"
+#include "within_a_second.hpp"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 
@@ -39,6 +40,7 @@ std::uint64_t digest_all(const lazyfx::Module& module) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace lazyfx;
   static const OperatorRegistry operators = OperatorRegistry::standard();
+  const WithinASecond limit;
   try {
     auto file = std::make_shared<std::vector<std::uint8_t>>(data, data + size);
     const auto model = onnx::import_model(std::as_bytes(std::span(*file)), file, "fuzz.onnx", operators);
