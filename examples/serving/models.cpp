@@ -3,14 +3,17 @@
 #include <span>
 #include <utility>
 
+#include <lazyfx/interop/text.hpp>
+
 namespace serving {
 
 using namespace lazyfx;
 
 bool Models::put(const std::string& name, std::string file) {
   const auto bytes = std::make_shared<const std::string>(std::move(file));
-  const auto imported =
-      std::make_shared<const onnx::ImportedModel>(onnx::import_model(std::as_bytes(std::span(*bytes)), bytes, name, runtime_.operators()));
+  const auto imported = std::make_shared<const onnx::ImportedModel>(
+      is_text_graph(*bytes) ? import_text(*bytes, name, runtime_.operators())
+                            : onnx::import_model(std::as_bytes(std::span(*bytes)), bytes, name, runtime_.operators()));
   const auto fresh = std::make_shared<Model>();
   fresh->ports = imported;
   fresh->module =
@@ -27,8 +30,10 @@ bool Models::put(const std::string& name, std::string file) {
   }
   // Edits show when set_graph marks them, all at once: no call sees one graph with another's tensors.
   const std::lock_guard lock(old->editing);
-  for (const auto& [path, named] : old->module->named_tensors()) old->module->remove(path);
-  for (const auto& [path, named] : imported->root->named_tensors()) old->module->set_attr(path, named.tensor);
+  while (!old->module->tensors().empty()) old->module->remove(std::string(old->module->tensors().begin()->first));
+  while (!old->module->submodules().empty()) old->module->remove(std::string(old->module->submodules().begin()->first));
+  for (const auto& [member, named] : imported->root->tensors()) old->module->set_parameter(member, named.tensor);
+  for (const auto& [member, module] : imported->root->submodules()) old->module->set_submodule(member, module);
   old->module->set_graph(imported->graph);
   old->ports = imported;
   return false;

@@ -22,7 +22,7 @@ class Models {
  public:
   explicit Models(lazyfx::Runtime& runtime) : runtime_(runtime) {}
 
-  /// Reads an ONNX file and starts its compile. True if the name is new, else that model is replaced: calls made from now on wait for the
+  /// Reads an ONNX file or a text graph and starts its compile. True if the name is new, else that model is replaced: calls made from now on wait for the
   /// new graph, those under way are answered by the old one. Throws lazyfx::Error for a file that is no model, and changes nothing.
   bool put(const std::string& name, std::string file);
   /// null if there is none.

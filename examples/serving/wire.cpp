@@ -16,6 +16,12 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorKind::invalid_argument, sentence); }
 
+// Sequences have none, nor inputs that a text leaves open.
+void require_type(const onnx::Port& port) {
+  if (!port.type)
+    throw Error(ErrorKind::unsupported, "input '" + port.name + "' is not declared a tensor of some type, which is what travels here");
+}
+
 template <class Visit>
 auto with_element_type(DType dtype, Visit&& visit) {
   switch (dtype) {
@@ -57,6 +63,7 @@ std::vector<Value> read_inputs(const onnx::ImportedModel& ports, const Json& giv
   }
   std::vector<Value> inputs;
   for (const onnx::Port& port : ports.inputs) {
+    require_type(port);
     if (!given.contains(port.name)) refuse("input '" + port.name + "' is missing");
     try {
       inputs.emplace_back(tensor_of(given[port.name], port.type->dtype));
@@ -77,6 +84,7 @@ std::vector<Value> inputs_of_json(const onnx::ImportedModel& ports, const std::s
 
 std::vector<Value> inputs_of_bytes(const onnx::ImportedModel& ports, const std::string& bytes) {
   if (ports.inputs.size() != 1) refuse("raw input is for models of one input; send JSON");
+  require_type(ports.inputs[0]);
   const TensorType& type = *ports.inputs[0].type;
   if (type.dtype != DType::f32 || !type.dims) refuse("raw input is float32 of known rank, and not " + to_string(type) + "; send JSON");
   std::vector<std::int64_t> dims;

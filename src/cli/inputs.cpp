@@ -69,6 +69,15 @@ void check_names(const onnx::ImportedModel& model, const Map& given) {
   }
 }
 
+/// What is to be made up needs a type; sequences, and inputs that a text leaves open, have none.
+void require_type(const onnx::Port& port) {
+  if (port.type) return;
+  throw Error(ErrorKind::invalid_argument,
+              port.kind == onnx::PortKind::tensor
+                  ? "input '" + port.name + "' declares no type: give it a file, --input " + port.name + "=FILE"
+                  : "input '" + port.name + "' is no tensor, which is all that can be given here");
+}
+
 void check_fits(const onnx::Port& port, DType dtype, const Shape& shape) {
   if (port.type->accepts(dtype, shape)) return;
   throw Error(ErrorKind::invalid_argument,
@@ -127,7 +136,9 @@ std::vector<Value> make_inputs(const onnx::ImportedModel& model, const std::map<
                                                    to_string(shape->second) + " as asked for");
     }
     if (!given[i].defined() && shape == shapes.end()) continue;
+    if (!port.type && given[i].defined()) continue;
     const Shape& known = given[i].defined() ? given[i].shape() : shape->second;
+    require_type(port);
     check_fits(port, given[i].defined() ? given[i].dtype() : port.type->dtype, known);
     remember(*port.type, known, named);
   }
@@ -135,6 +146,7 @@ std::vector<Value> make_inputs(const onnx::ImportedModel& model, const std::map<
   for (std::size_t i = 0; i < model.inputs.size(); ++i) {
     const auto& port = model.inputs[i];
     if (!given[i].defined()) {
+      require_type(port);
       const auto shape = shapes.find(port.name);
       given[i] = pattern(port.type->dtype, shape == shapes.end() ? choose_shape(*port.type, named) : shape->second);
     }

@@ -30,7 +30,7 @@ constexpr std::string_view usage =
     "       lazyfx pack  MODEL OUT.lfx\n"
     "       lazyfx unpack PACKAGE.lfx DIR\n"
     "       lazyfx verify PACKAGE.lfx...\n"
-    "MODEL is an .onnx file or an .lfx package. Each verb explains its options with --help.\n"
+    "MODEL is an .onnx file, an .lfx package or an .fx text graph. Each verb explains its options with --help.\n"
     "Exit status: 0 done, 1 bad input or a failed check, 2 bad usage.\n";
 
 // What a message says must fit on one line, wherever its words came from.

@@ -1,9 +1,14 @@
 #include "cli/model.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "lazyfx/error.hpp"
+#include "lazyfx/interop/text.hpp"
 #include "lazyfx/store/package_importer.hpp"
 
 namespace lazyfx::cli {
@@ -56,12 +61,24 @@ onnx::ImportedModel load_package(const std::string& file, Runtime& runtime) {
   return model;
 }
 
+onnx::ImportedModel load_text(const std::string& file, const Runtime& runtime) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) throw Error(ErrorKind::invalid_model, file + ": it cannot be read");
+  return import_text(text, file, runtime.operators());
+}
+
 }  // namespace
 
-bool is_package(const std::string& file) { return file.ends_with(".lfx"); }
+bool is_package(const std::string& file) {
+  std::error_code ignored;  // a file that cannot be examined is told by whoever opens it
+  return file.ends_with(".lfx") || std::filesystem::is_regular_file(std::filesystem::path(file) / "manifest.json", ignored);
+}
 
 onnx::ImportedModel load_model(const std::string& file, Runtime& runtime) {
-  return is_package(file) ? load_package(file, runtime) : onnx::import_model(file, runtime.operators());
+  if (is_package(file)) return load_package(file, runtime);
+  if (file.ends_with(".fx")) return load_text(file, runtime);
+  return onnx::import_model(file, runtime.operators());
 }
 
 }  // namespace lazyfx::cli

@@ -27,7 +27,7 @@ int pack_command(const std::vector<std::string>& arguments) {
   if (parsed->operands.size() != 2)
     throw UsageError("pack takes a MODEL and OUT.lfx, not " + std::to_string(parsed->operands.size()) + " files");
   const std::string &file = parsed->operands[0], &target = parsed->operands[1];
-  if (!is_package(target)) throw UsageError("pack writes packages, whose names end in .lfx, not " + target);
+  if (!target.ends_with(".lfx")) throw UsageError("pack writes packages, whose names end in .lfx, not " + target);
   Runtime runtime;
   const auto model = load_model(file, runtime);
   const LazyGraphModule module(runtime, model.graph, model.root.get());

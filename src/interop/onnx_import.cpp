@@ -249,6 +249,9 @@ class GraphImporter {
       if (op != nullptr && std::none_of(op->schema.attributes.begin(), op->schema.attributes.end(), takes)) {
         c_.problems.add(ErrorKind::invalid_model, place_of(def_, index) + ": attribute " + in_quotes(name) + " is a graph, which " + op->name + " does not take");
       }
+      if (std::any_of(keywords.begin(), keywords.end(), [&](const auto& entry) { return entry.first == name; })) {
+        c_.problems.add(ErrorKind::invalid_model, place_of(def_, index) + ": attribute " + in_quotes(name) + " is given twice");
+      }
       GraphImporter body(c_, *found->second, false);
       body.run();
       if (!c_.sound()) continue;

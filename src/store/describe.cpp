@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "store/graph_table.hpp"
 #include "store/state.hpp"
 
@@ -97,6 +98,9 @@ class Describer {
       append_atoms(row.state, ask(user->second, visit), interner_);
     } else if (type == typeid(GraphModule) || type == typeid(LazyGraphModule)) {
       describe_graph_module(static_cast<const GraphModule&>(module), row, visit.path);
+    } else if (type == typeid(Subgraph)) {
+      row.reconstructor = interner_.text(subgraph_name);
+      row.graph = number_of(static_cast<const Subgraph&>(module).source(), visit.path);
     } else if (type == typeid(Container)) {
       row.reconstructor = interner_.text(container_name);
     } else {
@@ -122,12 +126,16 @@ class Describer {
       row.schedule = static_cast<std::uint8_t>(lazy->schedule());
       row.quiet_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, lazy->quiet_time().count()));
     }
-    const auto [known, added] = graphs_.try_emplace(&module.graph(), static_cast<std::uint32_t>(graphs_.size() + 1));
-    row.graph = known->second;
-    if (!added) return;
+    row.graph = number_of(module.graph(), path);
+  }
+
+  std::uint32_t number_of(const Graph& graph, const std::string& path) {
+    const auto [known, added] = graphs_.try_emplace(&graph, static_cast<std::uint32_t>(graphs_.size() + 1));
+    if (!added) return known->second;
     try {
-      state_->description.graphs.push_back(describe_graph(module.graph(), interner_));
+      state_->description.graphs.push_back(describe_graph(graph, interner_));
     } catch (const Error& e) { throw Error(e.kind(), path + ": " + e.what()); }
+    return known->second;
   }
 
   const Reconstructors& reconstructors_;

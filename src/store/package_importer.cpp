@@ -9,9 +9,9 @@
 #include "store/graph_table.hpp"
 #include "store/input_archive.hpp"
 #include "store/manifest.hpp"
-#include "store/mapped_file.hpp"
 #include "store/output_archive.hpp"
 #include "store/package_layout.hpp"
+#include "store/package_source.hpp"
 #include "store/sha256.hpp"
 #include "store/state.hpp"
 #include "store/tensor_bytes.hpp"
@@ -23,7 +23,7 @@ using namespace store;
 
 struct PackageImporter::Impl {
   Impl(const std::filesystem::path& f, PackageOptions o)
-      : file(f.string()), options(std::move(o)), view(open_file(f, options.copy())), zip(read_zip(view.bytes, limits().entries(), file)) {
+      : file(f.string()), options(std::move(o)), source(open_package(f, options.copy(), limits().entries())) {
     const auto found = zip.entries.find(manifest_entry);
     if (found == zip.entries.end()) fail(StoreFault::corrupted, "it is no package: it has no manifest");
     const auto bytes = found->second.content;
@@ -83,7 +83,7 @@ struct PackageImporter::Impl {
     const std::string name = tensor_entry(to_hex(row.sha256));
     const auto bytes = content(name);
     try {
-      return tensor_from_bytes(row, bytes, view.owner, file + ": " + name, check);
+      return tensor_from_bytes(row, bytes, source.owner, file + ": " + name, check);
     } catch (const Error& e) { fail(StoreFault::corrupted, name + ": " + e.what()); }
   }
 
@@ -120,8 +120,8 @@ struct PackageImporter::Impl {
 
   const std::string file;
   const PackageOptions options;
-  const FileView view;
-  const ZipDirectory zip;
+  const PackageSource source;
+  const ZipDirectory& zip = source.directory;
   Manifest manifest;
   mutable std::mutex mutex;
   mutable std::unordered_map<std::string, Tensor> shared;  // protected by mutex
@@ -186,7 +186,7 @@ std::span<const std::byte> PackageImporter::entry(std::string_view name) const {
 void PackageImporter::verify(const OperatorRegistry& operators) const {
   for (const auto& [name, entry] : impl_->zip.entries) {
     if (name != manifest_entry) impl_->checked(name);
-    if (crc_of(entry.content) != entry.crc) impl_->fail(StoreFault::corrupted, "entry " + name + " does not match its check sum");
+    if (entry.crc && crc_of(entry.content) != *entry.crc) impl_->fail(StoreFault::corrupted, "entry " + name + " does not match its check sum");
   }
   for (const std::string& name : impl_->manifest.modules) {
     const Description description = impl_->describe(name);

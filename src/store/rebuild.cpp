@@ -1,4 +1,5 @@
 #include "lazyfx/module/ambient.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "store/graph_table.hpp"
 #include "store/named_module.hpp"
 #include "store/state.hpp"
@@ -50,6 +51,7 @@ class Rebuilder {
   std::shared_ptr<Module> rebuild_module(const ModuleRow& row) {
     const std::string& reconstructor = text(row.reconstructor);
     if (reconstructor == graph_module_name) return rebuild_graph_module(row);
+    if (reconstructor == subgraph_name) return rebuild_subgraph(row);
     if (row.graph != 0) fail("a module of reconstructor " + reconstructor + " has a graph");
     std::shared_ptr<Module> module;
     if (reconstructor == container_name) {
@@ -87,13 +89,25 @@ class Rebuilder {
     return module;
   }
 
-  std::shared_ptr<Module> rebuild_graph_module(const ModuleRow& row) {
+  const std::shared_ptr<Graph>& graph_of(const ModuleRow& row) {
     if (row.graph == 0 || row.graph > graphs_.size()) fail("graph " + std::to_string(row.graph) + " does not exist");
+    auto& graph = graphs_[row.graph - 1];
+    if (!graph) graph = rebuild_graph(description_.graphs[row.graph - 1], description_.strings, tensors_, context_.limits.node_ids());
+    return graph;
+  }
+
+  std::shared_ptr<Module> rebuild_subgraph(const ModuleRow& row) {
+    if (!row.state.empty()) fail("a Subgraph has a state of another kind");
+    auto subgraph = std::make_shared<Subgraph>(*graph_of(row));
+    fill(*subgraph, row);
+    return subgraph;
+  }
+
+  std::shared_ptr<Module> rebuild_graph_module(const ModuleRow& row) {
+    const auto& graph = graph_of(row);
     if (!row.state.empty()) fail("a graph module has a state of another kind");
     if (row.schedule > static_cast<std::uint8_t>(Schedule::debounced)) fail("a schedule is of unknown kind");
     if (row.generation == 0 || row.generation > most_generations) fail("generation " + std::to_string(row.generation) + " cannot be");
-    auto& graph = graphs_[row.graph - 1];
-    if (!graph) graph = rebuild_graph(description_.graphs[row.graph - 1], description_.strings, tensors_, context_.limits.node_ids());
     Container root;
     fill(root, row);
     LazyGraphModuleOptions options;

@@ -20,6 +20,7 @@ struct State {
 
 inline constexpr const char* graph_module_name = "lazyfx.reduce_graph_module";
 inline constexpr const char* container_name = "lazyfx.Container";
+inline constexpr const char* subgraph_name = "lazyfx.Subgraph";
 inline constexpr const char* extern_name = "lazyfx.Extern";  ///< state: its dotted name
 inline constexpr const char* mock_name = "lazyfx.Mock";      ///< state: its dotted name
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,7 +38,7 @@ class ZipWriter {
 struct ZipDirectory {
   struct Entry {
     std::span<const std::byte> content;
-    std::uint32_t crc;
+    std::optional<std::uint32_t> crc;  ///< none: nobody wrote one
   };
   std::map<std::string, Entry, std::less<>> entries;
   std::string comment;

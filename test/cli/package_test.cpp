@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "command.hpp"
+#include "fuzz/onnx_seeds.hpp"
 #include "interop/onnx_writer.hpp"
 
 using command::check_refused;
@@ -28,6 +29,18 @@ BOOST_AUTO_TEST_CASE(a_packed_model_runs_shows_and_verifies_as_its_source_does) 
   BOOST_TEST(lazyfx({"bench", package, "--seconds", "0", "--shape", "x=3x2"}).status == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_packed_loop_runs_as_its_source_does) {
+  const command::Folder folder;
+  const auto model = folder.write("m.onnx", onnx_seeds::control_flow()), package = (folder / "m.lfx").string();
+  const auto packed = lazyfx({"pack", model, package});
+  BOOST_TEST(packed.status == 0, packed.err);
+  const auto from_source = lazyfx({"run", model}), from_package = lazyfx({"run", package});
+  BOOST_TEST(from_package.status == 0, from_package.err);
+  BOOST_TEST(contains(from_source.out, "output all: f32[3x2]"), from_source.out);
+  BOOST_TEST(from_package.out == from_source.out);
+  BOOST_TEST(lazyfx({"verify", package}).status == 0);
+}
+
 BOOST_AUTO_TEST_CASE(unpack_writes_every_entry) {
   const command::Folder folder;
   const auto package = (folder / "m.lfx").string();
@@ -36,6 +49,10 @@ BOOST_AUTO_TEST_CASE(unpack_writes_every_entry) {
   for (const char* entry : {"manifest.json", "modules/model/graph", "modules/model/code.fx"})
     BOOST_TEST(command::fs::exists(folder / "out" / entry));
   BOOST_TEST(contains(command::read(folder / "out" / "modules/model/code.fx"), "onnx::Gemm"));
+  const auto from_folder = lazyfx({"run", (folder / "out").string(), "--shape", "x=3x2"});
+  BOOST_TEST(from_folder.status == 0, from_folder.err);
+  BOOST_TEST(from_folder.out == lazyfx({"run", package, "--shape", "x=3x2"}).out);
+  BOOST_TEST(lazyfx({"verify", (folder / "out").string()}).status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_package_is_one_sentence_with_its_file) {

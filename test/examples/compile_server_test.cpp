@@ -19,6 +19,7 @@
 #include <boost/beast/http.hpp>
 #include <nlohmann/json.hpp>
 
+#include "fuzz/onnx_seeds.hpp"
 #include "interop/onnx_writer.hpp"
 
 namespace {
@@ -148,6 +149,32 @@ BOOST_AUTO_TEST_CASE(a_model_is_put_called_listed_and_deleted) {
   BOOST_TEST(client.ask(Verb::delete_, "/models/adds").status == 200u);
   BOOST_TEST(client.ask(Verb::post, "/models/adds", ones).status == 404u);
   BOOST_TEST(client.ask(Verb::get, "/models").json() == Json::array());
+}
+
+BOOST_AUTO_TEST_CASE(a_graph_may_come_as_text) {
+  const Server server;
+  Client client(server.port());
+  const std::string text = "def forward(x: f32[N, 2]):\n    y = onnx::Mul(x, tensor(f32[2], [2.0, 3.0]))\n    return y\n";
+  BOOST_TEST(client.ask(Verb::put, "/models/m", text).status == 201u);
+  BOOST_TEST(client.ask(Verb::post, "/models/m", ones).json() == Json::parse(R"({"y": {"shape": [1, 2], "data": [2, 3]}})"));
+  const Answer refused = client.ask(Verb::put, "/models/m", "def forward(x: f32[N, 2]):\n    return z\n");
+  BOOST_TEST(refused.status == 400u);
+  BOOST_TEST(refused.error().starts_with("m: line 2, column 12"), refused.error());
+  BOOST_TEST(client.ask(Verb::put, "/models/open", "def forward(x):\n    return x\n").status == 201u);
+  BOOST_TEST(client.ask(Verb::post, "/models/open", ones).status == 400u);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_with_a_loop_takes_the_place_of_one_without_and_gives_it_back) {
+  const Server server;
+  Client client(server.port());
+  BOOST_TEST(client.ask(Verb::put, "/models/m", plus(2)).status == 201u);
+  BOOST_TEST(client.ask(Verb::post, "/models/m", ones).status == 200u);
+  BOOST_TEST(client.ask(Verb::put, "/models/m", onnx_seeds::control_flow()).status == 200u);
+  const Answer looped = client.ask(Verb::post, "/models/m", R"({"x": {"shape": [2], "data": [1, -2]}})");
+  BOOST_TEST(looped.status == 200u, looped.body);
+  BOOST_TEST(looped.json()["last"]["data"] == Json::parse("[4, -8]"));
+  BOOST_TEST(client.ask(Verb::put, "/models/m", plus(3)).status == 200u);
+  BOOST_TEST(client.ask(Verb::post, "/models/m", ones).json()["y"]["data"] == Json::parse("[4, 4]"));
 }
 
 BOOST_AUTO_TEST_CASE(raw_floats_go_in_and_come_out) {

@@ -6,6 +6,7 @@
 #include "lazyfx/store/archive.hpp"
 #include "store/modules.hpp"
 #include "store/seal.hpp"
+#include "within_a_second.hpp"
 
 /// Any bytes as an archive, and as the state behind right digests.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -16,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::string bytes = data[0] % 3 == 0 ? rest : data[0] % 3 == 1 ? seal::archive(rest) : seal::archive_of(rest);
+  const WithinASecond limit;
   try {
     const auto module = load_from_bytes(std::as_bytes(std::span(bytes)), runtime, options);
     // What was accepted can be saved, and is accepted again.

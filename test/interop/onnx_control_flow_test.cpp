@@ -181,6 +181,12 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_within_a_graph_is_told) {
   check_refused(w::model(graph), ErrorKind::invalid_model, {"'then_branch' is a graph, which onnx::Neg does not take"});
 }
 
+BOOST_AUTO_TEST_CASE(a_graph_given_twice_is_refused) {
+  w::Graph graph = choice();
+  graph.nodes[0] += w::bytes(5, w::graph_attribute("then_branch", body({.nodes = {w::node("Neg", {"x"}, {"t"})}, .initializers = {}, .inputs = {}, .outputs = {out("t")}, .extra = {}})));
+  check_refused(w::model(graph), ErrorKind::invalid_model, {"node 'choose' (If)", "attribute 'then_branch' is given twice"});
+}
+
 BOOST_AUTO_TEST_CASE(graphs_nested_without_end_are_refused) {
   w::Graph innermost{.nodes = {w::node("Neg", {"x"}, {"y"})}, .initializers = {}, .inputs = {}, .outputs = {out("y")}, .extra = {}};
   for (int depth = 0; depth < 40; ++depth) {

@@ -3,26 +3,24 @@
 // compare LIBONNXRUNTIME MODEL [SHAPES]...       one run per SHAPES, for example "x=2x3x48x192" or "x=1x4,w=4x4"; none: open dimensions are 1
 //
 // Exit status: 0 equal, 1 different or failed, 77 when library or model are not there (1 instead when LAZYFX_REQUIRE_MODELS is set).
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <map>
 #include <sstream>
 #include <string>
 
+#include "closeness.hpp"
 #include "lazyfx/compile/runtime.hpp"
 #include "lazyfx/interop/onnx.hpp"
 #include "lazyfx/module/interpreter.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "onnx_runtime.hpp"
 #include "picture.hpp"
+#include "prerequisite.hpp"
 
 namespace {
 using namespace lazyfx;
-
-constexpr double of_largest = 1e-4, of_each = 1e-3;
 
 std::map<std::string, Shape> parse_shapes(const std::string& text) {
   std::map<std::string, Shape> shapes;
@@ -49,31 +47,6 @@ std::vector<Tensor> make_inputs(const peers::Session& session, const std::map<st
   return inputs;
 }
 
-/// The largest difference as a part of what is allowed; infinite for another shape or dtype.
-double error_of(const Tensor& actual, const Tensor& expected) {
-  constexpr double hopeless = std::numeric_limits<double>::infinity();
-  if (actual.dtype() != expected.dtype() || !(actual.shape() == expected.shape())) return hopeless;
-  if (expected.dtype() != DType::f32) return equal(actual, expected) ? 0 : hopeless;
-  const Tensor dense = actual.contiguous();
-  const auto a = dense.values<float>(), b = expected.values<float>();
-  double largest = 0, worst = 0;
-  for (const float v : b) largest = std::max(largest, std::abs(double{v}));
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double off = std::abs(double{a[i]} - double{b[i]});
-    if (off == 0) continue;
-    const double part = off / (of_largest * largest + of_each * std::abs(double{b[i]}));
-    worst = part <= worst ? worst : std::isnan(part) ? hopeless : part;
-  }
-  return worst;
-}
-
-std::vector<Tensor> tensors_of(const Value& result) {
-  if (result.is_tensor()) return {result.as_tensor()};
-  std::vector<Tensor> all;
-  for (const auto& item : result.items()) all.push_back(item.as_tensor());
-  return all;
-}
-
 /// True when `outputs` are `expected`; says how close.
 bool judge(const char* who, const std::string& shapes, const std::vector<Tensor>& outputs, const std::vector<Tensor>& expected) {
   if (outputs.size() != expected.size()) {
@@ -82,18 +55,12 @@ bool judge(const char* who, const std::string& shapes, const std::vector<Tensor>
   }
   bool all_close = true;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const double error = error_of(outputs[i], expected[i]);
+    const double error = peers::error_of(outputs[i], expected[i]);
     all_close = all_close && error <= 1;
     std::printf("%s %s %s: output %zu off by %.4f of what is allowed, %s\n  where ONNX Runtime has %s\n", error <= 1 ? "ok    " : "FAILED",
                 who, shapes.c_str(), i, error, to_string(outputs[i], 4).c_str(), to_string(expected[i], 4).c_str());
   }
   return all_close;
-}
-
-int missing(const std::string& what) {
-  const bool required = std::getenv("LAZYFX_REQUIRE_MODELS") != nullptr;
-  std::printf("%s: %s is not there; cmake/fetch_models.sh --peer gets it\n", required ? "FAILED prerequisite" : "skipped", what.c_str());
-  return required ? 1 : 77;
 }
 
 int compare(const std::string& library, const std::string& file, const std::vector<std::string>& shape_lists) {
@@ -107,9 +74,9 @@ int compare(const std::string& library, const std::string& file, const std::vect
     const auto inputs = make_inputs(session, parse_shapes(shapes));
     const auto expected = session.run(inputs);
     const std::vector<Value> values(inputs.begin(), inputs.end());
-    all_close &= judge("compiled", shapes, tensors_of(module.call(values)), expected);
+    all_close &= judge("compiled", shapes, peers::tensors_of(module.call(values)), expected);
     if (std::getenv("LAZYFX_COMPARE_INTERPRETER") != nullptr) {
-      all_close &= judge("interpreted", shapes, tensors_of(Interpreter(module).run(values)), expected);
+      all_close &= judge("interpreted", shapes, peers::tensors_of(Interpreter(module).run(values)), expected);
     }
   }
   return all_close ? 0 : 1;
@@ -124,9 +91,7 @@ int main(int argc, char** argv) {
   }
   std::vector<std::string> shapes(argv + 3, argv + argc);
   if (shapes.empty()) shapes.emplace_back();
-  for (const char* file : {argv[1], argv[2]}) {
-    if (!std::filesystem::exists(file)) return missing(file);
-  }
+  if (const auto status = peers::missing({argv[1], argv[2]})) return *status;
   try {
     return compare(argv[1], argv[2], shapes);
   } catch (const std::exception& error) {

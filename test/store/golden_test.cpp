@@ -58,6 +58,8 @@ struct Fixture {
   Reduced expected;
 };
 
+const std::vector<std::string> archives = {"archive-1.lfxa", "archive-2.lfxa"}, packages = {"package-1.lfx", "package-2.lfx"};
+
 template <class Load>
 StoreFault fault_of(Load load) {
   try {
@@ -86,54 +88,64 @@ BOOST_FIXTURE_TEST_CASE(what_is_written_today_is_the_newest_version_byte_for_byt
 }
 
 BOOST_FIXTURE_TEST_CASE(every_byte_of_an_archive_flipped_is_an_error, Fixture) {
-  const std::string whole = command::read(folder / "archive-1.lfxa");
-  for (std::size_t i = 0; i < whole.size(); ++i) {
-    for (const char flip : {'\x01', '\x80', '\xff'}) {
-      std::string bytes = whole;
-      bytes[i] ^= flip;
-      BOOST_TEST_INFO("byte " << i);
-      BOOST_REQUIRE(error_or_equal([&] { return load(bytes); }));
+  for (const std::string& file : archives) {
+    const std::string whole = command::read(folder / file);
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      for (const char flip : {'\x01', '\x80', '\xff'}) {
+        std::string bytes = whole;
+        bytes[i] ^= flip;
+        BOOST_TEST_INFO(file << ", byte " << i);
+        BOOST_REQUIRE(error_or_equal([&] { return load(bytes); }));
+      }
     }
   }
 }
 
 BOOST_FIXTURE_TEST_CASE(every_truncation_of_an_archive_is_told_as_one, Fixture) {
-  const std::string whole = command::read(folder / "archive-1.lfxa");
-  for (std::size_t size = 0; size < whole.size(); ++size) {
-    BOOST_REQUIRE((fault_of([&] { load(whole.substr(0, size)); }) == StoreFault::truncated));
+  for (const std::string& file : archives) {
+    const std::string whole = command::read(folder / file);
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      BOOST_REQUIRE((fault_of([&] { load(whole.substr(0, size)); }) == StoreFault::truncated));
+    }
+    BOOST_TEST((fault_of([&] { load(whole + '\0'); }) == StoreFault::extended));
   }
-  BOOST_TEST((fault_of([&] { load(whole + '\0'); }) == StoreFault::extended));
 }
 
 BOOST_FIXTURE_TEST_CASE(every_byte_of_a_package_flipped_is_an_error_or_means_nothing, Fixture) {
-  const std::string whole = command::read(folder / "package-1.lfx");
-  std::size_t errors = 0;
-  for (std::size_t i = 0; i < whole.size(); ++i) {
-    std::string bytes = whole;
-    bytes[i] ^= '\x41';
-    BOOST_TEST_INFO("byte " << i);
-    errors += error_or_equal([&] { return load_package(bytes); });
+  for (const std::string& file : packages) {
+    const std::string whole = command::read(folder / file);
+    std::size_t errors = 0;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      std::string bytes = whole;
+      bytes[i] ^= '\x41';
+      BOOST_TEST_INFO(file << ", byte " << i);
+      errors += error_or_equal([&] { return load_package(bytes); });
+    }
+    BOOST_TEST(errors > whole.size() * 3 / 4);
   }
-  BOOST_TEST(errors > whole.size() * 3 / 4);
 }
 
 BOOST_FIXTURE_TEST_CASE(every_truncation_of_a_package_is_an_error, Fixture) {
-  const std::string whole = command::read(folder / "package-1.lfx");
-  for (std::size_t size = 0; size < whole.size(); ++size) {
-    BOOST_REQUIRE(error_or_equal([&] { return load_package(whole.substr(0, size)); }));
+  for (const std::string& file : packages) {
+    const std::string whole = command::read(folder / file);
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      BOOST_REQUIRE(error_or_equal([&] { return load_package(whole.substr(0, size)); }));
+    }
+    BOOST_TEST((fault_of([&] { load_package(whole + "x"); }) == StoreFault::extended));
   }
-  BOOST_TEST((fault_of([&] { load_package(whole + "x"); }) == StoreFault::extended));
 }
 
 BOOST_FIXTURE_TEST_CASE(fields_at_their_extremes_behind_right_digests_are_errors_or_modules, Fixture) {
-  const std::string whole = command::read(folder / "archive-1.lfxa");
-  for (std::size_t i = 16; i < whole.size(); ++i) {
-    for (const char value : {'\x00', '\x01', '\x7f', '\x80', '\xff'}) {
-      std::string bytes = whole;
-      bytes[i] = value;
-      try {
-        load(seal::archive(bytes));
-      } catch (const Error& e) { BOOST_REQUIRE(std::string(e.what()).size() > 10); }
+  for (const std::string& file : archives) {
+    const std::string whole = command::read(folder / file);
+    for (std::size_t i = 16; i < whole.size(); ++i) {
+      for (const char value : {'\x00', '\x01', '\x7f', '\x80', '\xff'}) {
+        std::string bytes = whole;
+        bytes[i] = value;
+        try {
+          load(seal::archive(bytes));
+        } catch (const Error& e) { BOOST_REQUIRE(std::string(e.what()).size() > 10); }
+      }
     }
   }
 }
@@ -183,11 +195,13 @@ BOOST_FIXTURE_TEST_CASE(the_worked_example_of_the_format_page_is_what_is_written
 }
 
 BOOST_FIXTURE_TEST_CASE(limits_are_kept_before_memory_is_taken, Fixture) {
-  const std::string whole = command::read(folder / "archive-1.lfxa");
-  const auto load_within = [&](StoreLimits limits) {
-    return fault_of(
-        [&] { load_from_bytes(std::as_bytes(std::span(whole)), *runtime, LoadOptions().reconstructors(known).limits(limits)); });
-  };
-  BOOST_TEST((load_within(StoreLimits().memory(100)) == StoreFault::too_large));
-  BOOST_TEST((load_within(StoreLimits().node_ids(3)) == StoreFault::too_large));
+  for (const std::string& file : archives) {
+    const std::string whole = command::read(folder / file);
+    const auto load_within = [&](StoreLimits limits) {
+      return fault_of(
+          [&] { load_from_bytes(std::as_bytes(std::span(whole)), *runtime, LoadOptions().reconstructors(known).limits(limits)); });
+    };
+    BOOST_TEST((load_within(StoreLimits().memory(100)) == StoreFault::too_large));
+    BOOST_TEST((load_within(StoreLimits().node_ids(3)) == StoreFault::too_large));
+  }
 }

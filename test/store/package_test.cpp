@@ -6,6 +6,7 @@
 #include "cli/command.hpp"
 #include "lazyfx/store/package_exporter.hpp"
 #include "lazyfx/store/package_importer.hpp"
+#include "lazyfx/store/reduce_package.hpp"
 #include "modules.hpp"
 
 using namespace lazyfx;
@@ -182,6 +183,74 @@ BOOST_AUTO_TEST_CASE(a_weight_that_was_damaged_is_found_at_its_first_use_and_by_
   const Value x = ones();
   BOOST_CHECK_THROW(loaded->call(std::span(&x, 1)), Error);
   BOOST_CHECK_EXCEPTION(in.verify(OperatorRegistry::standard()), StoreError, fails_with(StoreFault::corrupted, "is damaged"));
+}
+
+BOOST_AUTO_TEST_CASE(a_module_reduced_into_a_package_comes_back_by_the_reference) {
+  const Folder folder;
+  Runtime runtime;
+  const auto first = stored::nested(runtime);
+  LazyGraphModule second(runtime, stored::every_kind());
+  PackageExporter out(folder / "m.lfx");
+  out.extern_("my::op");
+  const PackageReduced a = reduce_package(*first, out), b = reduce_package(second, out);
+  BOOST_TEST(a.module != b.module);
+  out.close();
+  BOOST_TEST(first->needs_recompile());
+  OperatorRegistry registry = OperatorRegistry::standard();
+  Operator op = *registry.find("onnx::Identity");
+  op.name = "my::op";
+  registry.add(op);
+  Runtime host(RuntimeOptions().operators(registry));
+  const PackageImporter in(folder / "m.lfx");
+  BOOST_TEST((reduce(*reduce_package_graph_module(in, a, host)).state == reduce(*first).state));
+  BOOST_TEST((reduce(*reduce_package_graph_module(in, b, host)).state == reduce(second).state));
+  BOOST_CHECK_EXCEPTION(reduce_package_graph_module(in, {"lazyfx.reduce_graph_module", a.module}, host), StoreError,
+                        fails_with(StoreFault::incompatible, "is not lazyfx.reduce_package_graph_module"));
+  BOOST_CHECK_THROW(reduce_package(*first, out), Error);
+}
+
+BOOST_AUTO_TEST_CASE(an_unpacked_package_is_read_and_its_damage_told) {
+  const Folder folder;
+  Runtime runtime;
+  const auto module = stored::nested(runtime);
+  PackageExporter out(folder / "m.lfx");
+  out.save_module("model", *module);
+  out.save_text("notes", "empty", "");
+  out.save_text("notes", "large", std::string(200000, 'x'));
+  out.close();
+  const PackageImporter whole(folder / "m.lfx");
+  for (const auto& [name, size] : whole.file_structure()) {
+    const auto bytes = whole.entry(name);
+    folder.write("unpacked/" + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+  const auto path = folder / "unpacked";
+  std::shared_ptr<Module> loaded;
+  {
+    const PackageImporter in(path);
+    in.verify(OperatorRegistry::standard());
+    BOOST_TEST((in.file_structure() == whole.file_structure()));
+    BOOST_TEST(in.load_text("notes", "empty") == "");
+    BOOST_TEST(in.load_text("notes", "large").size() == 200000u);
+    loaded = in.load_module("model", runtime);
+  }
+  BOOST_TEST((reduce(*loaded).state == reduce(*module).state));
+  const Value x = ones();
+  BOOST_TEST((loaded->call({&x, 1}) == module->call({&x, 1})));
+
+  folder.write("unpacked/resources/notes/large", std::string(200000, 'y'));
+  BOOST_CHECK_EXCEPTION(PackageImporter(path).load_text("notes", "large"), StoreError, fails_with(StoreFault::corrupted, "large is damaged"));
+  folder.write("unpacked/stranger", "");
+  BOOST_CHECK_EXCEPTION(PackageImporter{path}, StoreError, fails_with(StoreFault::corrupted, "stranger is not in the manifest"));
+  command::fs::remove(path / "stranger");
+  command::fs::create_symlink("/etc/hostname", path / "link");
+  BOOST_CHECK_EXCEPTION(PackageImporter{path}, StoreError, fails_with(StoreFault::unsupported, "link is not a regular file"));
+  command::fs::remove(path / "link");
+  command::fs::remove(path / "resources/notes/empty");
+  BOOST_CHECK_EXCEPTION(PackageImporter{path}, StoreError, fails_with(StoreFault::corrupted, "resources/notes/empty is missing"));
+  command::fs::remove(path / "manifest.json");
+  BOOST_CHECK_EXCEPTION(PackageImporter{path}, StoreError, fails_with(StoreFault::corrupted, "it has no manifest"));
+  BOOST_CHECK_EXCEPTION(PackageImporter(path, PackageOptions().load(LoadOptions().limits(StoreLimits().entries(2)))), StoreError,
+                        fails_with(StoreFault::too_large, "limit of entries"));
 }
 
 BOOST_AUTO_TEST_CASE(globs_match_by_levels) {

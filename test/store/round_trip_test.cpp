@@ -3,8 +3,11 @@
 
 #include <sstream>
 
+#include "fuzz/onnx_seeds.hpp"
+#include "interop/importing.hpp"
 #include "lazyfx/module/ambient.hpp"
 #include "lazyfx/module/interpreter.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "lazyfx/store/archive.hpp"
 #include "modules.hpp"
 #include "support/random_graph.hpp"
@@ -181,6 +184,23 @@ BOOST_AUTO_TEST_CASE(a_user_module_comes_back_through_its_reconstructor_and_is_r
   BOOST_CHECK_EXCEPTION(load_from_bytes(bytes_of(bytes), runtime), StoreError, [](const StoreError& e) {
     return e.fault() == StoreFault::incompatible && std::string(e.what()).find("test.Scale was not found") != std::string::npos;
   });
+}
+
+BOOST_AUTO_TEST_CASE(branches_and_loops_come_back_and_answer_the_same) {
+  Runtime runtime;
+  const auto model = importing::import_bytes(onnx_seeds::control_flow());
+  LazyGraphModule module(runtime, model.graph, model.root.get());
+  const auto loaded = std::dynamic_pointer_cast<LazyGraphModule>(round_trip(module, runtime));
+  BOOST_REQUIRE(loaded);
+  BOOST_TEST(same(module, *loaded));
+  const auto body = std::dynamic_pointer_cast<Subgraph>(loaded->find_submodule("loop.body"));
+  BOOST_REQUIRE(body);
+  check_same_graph(std::dynamic_pointer_cast<Subgraph>(module.find_submodule("loop.body"))->source(), body->source());
+  const Value x = Tensor::from<float>({1, -2}, Shape{2});
+  const Value answer = loaded->call({&x, 1});
+  BOOST_TEST((answer == module.call({&x, 1})));
+  BOOST_TEST((answer[0] == Value(Tensor::from<float>({4, -8}, Shape{2}))));
+  BOOST_TEST((deep_copy(module, runtime)->call({&x, 1}) == answer));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_saved_is_named_by_its_path) {

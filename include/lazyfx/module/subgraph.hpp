@@ -1,6 +1,8 @@
 // Stability: experimental.
 #pragma once
 
+#include <memory>
+
 #include "lazyfx/export.hpp"
 #include "lazyfx/graph/graph.hpp"
 #include "lazyfx/graph/snapshot.hpp"
@@ -14,14 +16,17 @@ namespace lazyfx {
 /// Thread safety: as Module; its graph may be read from any thread.
 class LAZYFX_API Subgraph : public Module {
  public:
-  explicit Subgraph(const Graph& graph) : graph_(graph.freeze()) {}
+  explicit Subgraph(const Graph& graph) : source_(std::make_shared<const Graph>(graph)), graph_(source_->freeze()) {}
 
   const Snapshot& graph() const noexcept { return graph_; }
+  /// The same as a Graph: to copy, edit, and make another Subgraph of.
+  const Graph& source() const noexcept { return *source_; }
   /// Always throws Error(invalid_argument): the operator that names it runs it.
   Value call(std::span<const Value> inputs) override;
   std::string class_name() const override { return "Subgraph"; }
 
  private:
+  std::shared_ptr<const Graph> source_;
   Snapshot graph_;
 };
 

@@ -41,7 +41,7 @@ class PackageOptions {
   bool copy_ = false;
 };
 
-/// Reads a package, after torch.package's PackageImporter; runs nothing of it. Opening reads the directory and the manifest, whose digest is
+/// Reads a package, or the folder into which one was unpacked, after torch.package's PackageImporter; runs nothing of it. Opening reads the directory and the manifest, whose digest is
 /// checked first. Tensors are used where they lie in the mapped file: memory grows with what is touched, and processes share it. Their
 /// digests are checked at their first use by a compile, or by verify().
 ///

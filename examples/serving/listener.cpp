@@ -1,0 +1,105 @@
+#include "listener.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace serving {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+
+Response reply(http::status status, std::string body, const char* type) {
+  Response response(status, 11);
+  response.set(http::field::content_type, type);
+  response.body() = std::move(body);
+  return response;
+}
+
+Response refuse(http::status status, const std::string& sentence) {
+  return reply(status,
+               nlohmann::ordered_json{{"error", sentence}}.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+Listener::Listener(asio::io_context& loop, std::uint16_t port, std::uint64_t body_limit, Answer answer)
+    : loop_(loop),
+      acceptor_(asio::make_strand(loop), tcp::endpoint(asio::ip::address_v4::loopback(), port)),
+      body_limit_(body_limit),
+      answer_(std::move(answer)) {}
+
+void Listener::start() { asio::co_spawn(acceptor_.get_executor(), accept(), asio::detached); }
+
+void Listener::stop() {
+  stopping_ = true;
+  asio::post(acceptor_.get_executor(), [this] { acceptor_.close(); });
+  const std::lock_guard lock(mutex_);
+  for (const auto& connection : connections_) {
+    asio::post(connection->stream.get_executor(), [connection] {
+      if (connection->reading) connection->stream.cancel();
+    });
+  }
+}
+
+asio::awaitable<void> Listener::accept() {
+  for (;;) {
+    boost::system::error_code failed;
+    tcp::socket socket = co_await acceptor_.async_accept(asio::make_strand(loop_), asio::redirect_error(asio::use_awaitable, failed));
+    if (stopping_) co_return;
+    if (failed) {  // out of descriptors, perhaps: others end meanwhile
+      asio::steady_timer pause(loop_, std::chrono::milliseconds(50));
+      co_await pause.async_wait(asio::use_awaitable);
+      continue;
+    }
+    const auto connection = std::make_shared<Connection>(std::move(socket));
+    {
+      const std::lock_guard lock(mutex_);
+      connections_.insert(connection);
+    }
+    asio::co_spawn(connection->stream.get_executor(), serve(connection), [this, connection](std::exception_ptr) {
+      const std::lock_guard lock(mutex_);
+      connections_.erase(connection);
+    });
+  }
+}
+
+asio::awaitable<void> Listener::serve(std::shared_ptr<Connection> connection) {
+  auto& stream = connection->stream;
+  beast::flat_buffer buffer;
+  while (!stopping_) {
+    http::request_parser<http::string_body> parser;
+    parser.body_limit(body_limit_);
+    connection->reading = true;
+    stream.expires_after(std::chrono::seconds(60));
+    boost::system::error_code failed;
+    co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, failed));
+    if (!failed && parser.get()[http::field::expect] == "100-continue") {
+      http::response<http::empty_body> go_on(http::status::continue_, 11);
+      co_await http::async_write(stream, go_on, asio::use_awaitable);
+    }
+    if (!failed) co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, failed));
+    connection->reading = false;
+    Response response;
+    if (failed == http::error::body_limit) {
+      response = refuse(http::status::payload_too_large, "a body may have " + std::to_string(body_limit_) + " bytes");
+    } else if (failed && failed != http::error::end_of_stream &&
+               failed.category() == http::make_error_code(http::error::bad_method).category()) {
+      response = refuse(http::status::bad_request, failed.message());
+    } else if (failed) {
+      co_return;  // gone, or too slow
+    } else {
+      response = co_await answer_(parser.get());
+    }
+    response.keep_alive(!failed && parser.get().keep_alive() && !stopping_);
+    response.prepare_payload();
+    stream.expires_after(std::chrono::seconds(60));
+    co_await http::async_write(stream, response, asio::use_awaitable);
+    if (!response.keep_alive()) break;
+  }
+  boost::system::error_code ignored;  // the client may have been faster
+  stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+}  // namespace serving

@@ -1,0 +1,57 @@
+#define BOOST_TEST_MODULE cli_text
+#include <boost/test/unit_test.hpp>
+
+#include "command.hpp"
+#include "interop/onnx_writer.hpp"
+
+using command::check_refused;
+using command::contains;
+using command::lazyfx;
+
+namespace {
+
+const char* const affine = R"(# y = 2 x + 1, and its sign
+class Affine:
+    def forward(x: f32[N, 2]):
+        doubled = onnx::Mul(x, tensor(f32[1], [2.0]))
+        y = onnx::Add(doubled, tensor(f32[1], [1.0]))
+        sign = onnx::Sign(y)
+        return (y, sign, 1)
+)";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_text_graph_runs_shows_is_measured_and_packed) {
+  const command::Folder folder;
+  const auto file = folder.write("affine.fx", affine);
+  const auto input = folder.write("x.pb", onnx_writer::floats("x", {1, 2}, {1, -3}));
+  const auto ended = lazyfx({"run", folder.write("one.fx", "def forward(x: f32[N, 2]):\n    y = onnx::Neg(x)\n    return y\n"), "--input",
+                             "x=" + input, "--out", (folder / "out").string()});
+  BOOST_TEST(ended.status == 0, ended.err);
+  BOOST_TEST(contains(ended.out, "output y: f32[1x2]"), ended.out);
+  BOOST_TEST(command::read(folder / "out/y.npy").ends_with(onnx_writer::raw_of<float>({-1, 3})));
+  const auto shown = lazyfx({"show", file});
+  BOOST_TEST(contains(shown.out, "input  x: f32[N, 2]"), shown.out);
+  for (const char* output : {"output y", "output sign", "output output_2"}) BOOST_TEST(contains(shown.out, output), shown.out);
+  const auto code = lazyfx({"show", file, "--code"});
+  BOOST_TEST(contains(code.out, "onnx::Mul(x, tensor(f32[1], [2.0]))"), code.out);
+  const auto again = folder.write("again.fx", code.out), package = (folder / "again.lfx").string();
+  BOOST_TEST(lazyfx({"show", again, "--code"}).out == code.out);
+  BOOST_TEST(lazyfx({"bench", folder.write("b.fx", "def forward(x: f32[2]):\n    return x\n"), "--seconds", "0"}).status == 0);
+  BOOST_TEST(lazyfx({"pack", again, package}).status == 0);
+  BOOST_TEST(lazyfx({"show", package, "--code"}).out == code.out);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_text_is_one_sentence_with_its_place) {
+  const command::Folder folder;
+  const auto refused = [&](const std::string& text, const std::vector<std::string>& parts) {
+    check_refused({"show", folder.write("bad.fx", text)}, 1, parts);
+  };
+  refused("def forward(x):\n    y = onnx::Neg(z)\n    return y\n", {"bad.fx: line 2, column 19", "z"});
+  refused("def forward(x):\n    y = onnx::Nag(x)\n    return y\n", {"bad.fx", "no operator onnx::Nag"});
+  refused("def forward(x):\n    w = self.weight\n    return w\n", {"bad.fx", "self.weight", "no members"});
+  refused("def forward(x):\n    y = onnx::Neg(x)\n", {"bad.fx", "returns nothing"});
+  refused("", {"bad.fx"});
+  check_refused({"run", (folder / "none.fx").string()}, 1, {"none.fx", "cannot be read"});
+  check_refused({"run", folder.write("open.fx", "def forward(x):\n    return x\n")}, 1, {"input 'x' declares no type", "--input x=FILE"});
+}
