@@ -53,7 +53,7 @@ Clean& clean() {
 void executable(benchmark::State& state) {
   const Clean& c = clean();
   const std::vector<Value> inputs{Value(Tensor::from<float>({1, 2, 3, 4}, Shape{4}))};
-  for (auto _ : state) benchmark::DoNotOptimize(c.plan->run(inputs, {}));
+  for (auto _ : state) benchmark::DoNotOptimize(c.plan->run(inputs, {}, nullptr));
 }
 void blocking_call(benchmark::State& state) {
   Clean& c = clean();
@@ -75,7 +75,7 @@ asio::awaitable<void> post_and_run(benchmark::State& state) {
   for (auto _ : state) {
     std::vector<Value> inputs{x};
     co_await asio::post(asio::use_awaitable);
-    benchmark::DoNotOptimize(c.plan->run(inputs, {}));
+    benchmark::DoNotOptimize(c.plan->run(inputs, {}, nullptr));
   }
 }
 asio::awaitable<void> awaited_forward(benchmark::State& state) {

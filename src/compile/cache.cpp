@@ -32,6 +32,8 @@ void Cache::touch(std::uint64_t key, const std::shared_ptr<Executable>& executab
 
 void Cache::keep(Table::iterator entry, const std::shared_ptr<Executable>& executable, Released& released) {
   Entry& e = entry->second;
+  // What calls submodules of its own is nobody else's content.
+  if (!executable->source().modules->empty()) return;
   const std::size_t bytes = executable->bytes();
   if (e.is_kept) {
     recent_.splice(recent_.begin(), recent_, e.kept);

@@ -15,4 +15,12 @@ std::string describe(const std::string& op, const std::string& node, const std::
 CompileError::CompileError(ErrorKind kind, std::string op, std::string node, std::string pass, std::size_t line, const std::string& message)
     : Error(kind, describe(op, node, pass, line, message)), op_(std::move(op)), node_(std::move(node)), pass_(std::move(pass)), line_(line) {}
 
+CompileError::CompileError(const CompileError& error, std::string submodule)
+    : Error(error.kind(), "in submodule '" + submodule + "': " + error.what()),
+      op_(error.op_),
+      node_(error.node_),
+      pass_(error.pass_),
+      submodule_(std::move(submodule)),
+      line_(error.line_) {}
+
 }  // namespace lazyfx

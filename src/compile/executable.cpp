@@ -97,6 +97,30 @@ Executable::Answer Executable::make_now(const Signature& signature) {
   }
 }
 
+Executable::Answer Executable::make_in_run(const Signature& signature) {
+  const auto runtime = runtime_.lock();
+  bool alone = false;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot* slot = find_slot(signature);
+    if (slot != nullptr && slot->answer.ready()) return slot->answer;
+    if (slot == nullptr) slot = &add_slot(signature);
+    alone = slot->building || (slot->job && !(runtime && runtime->scheduler().withdraw(*slot->job)));
+    if (!alone) {
+      slot->job.reset();
+      slot->building = true;
+    }
+  }
+  std::optional<Scheduler::Helping> helping;
+  if (runtime) helping.emplace(runtime->scheduler());
+  if (!alone) return build(signature);
+  try {
+    return {make_plan(program_, signature, runtime ? runtime->stop_token() : StopToken()), {}};
+  } catch (const Stopped&) { return {nullptr, Failure::stopped()}; } catch (...) {
+    return {nullptr, Failure::current()};
+  }
+}
+
 void Executable::make_ahead(const Signature& signature, const StopToken& stop) {
   auto plan = make_plan(program_, signature, stop);
   const std::lock_guard lock(mutex_);

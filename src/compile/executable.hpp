@@ -59,6 +59,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   /// Makes the plan on this thread if nobody has begun to; else waits for whoever has. Throws Error(would_deadlock) rather than
   /// wait on a pool thread.
   Answer make_now(const Signature& signature);
+  /// As make_now, inside of a run, which may wait for nobody: where another makes the plan, this makes one of its own that nobody shares.
+  Answer make_in_run(const Signature& signature);
   /// During the compile itself, before anybody shares this.
   void make_ahead(const Signature& signature, const StopToken& stop);
 

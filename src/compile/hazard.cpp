@@ -32,8 +32,7 @@ struct Domain {
   std::mutex mutex;
   // State below is protected by mutex.
   std::vector<std::unique_ptr<Record>> records;
-  std::vector<std::shared_ptr<const void>> retired;  ///< has room for as many more as `announced`
-  std::size_t promised = 0;
+  RetiredList retired;
 };
 
 Domain& domain() {
@@ -77,22 +76,16 @@ bool is_announced(const void* object) {
   });
 }
 
-/// Frees what nobody announces, one by one: it needs no memory.
-void scan() noexcept {
-  fence_all_threads();
+/// Adds to what waits, and frees what nobody announces.
+void scan(RetiredList& more) noexcept {
+  RetiredList free;  // emptied after the lock: destructors run code of others
   Domain& d = domain();
-  for (;;) {
-    std::shared_ptr<const void> free;  // destroyed after the lock: destructors run code of others
-    const std::lock_guard lock(d.mutex);
-    const auto at = std::find_if(d.retired.begin(), d.retired.end(), [](const auto& object) { return !is_announced(object.get()); });
-    if (at == d.retired.end()) {
-      waiting.store(!d.retired.empty(), std::memory_order_relaxed);
-      return;
-    }
-    free = std::move(*at);
-    std::swap(*at, d.retired.back());
-    d.retired.pop_back();
-  }
+  const std::lock_guard lock(d.mutex);
+  d.retired.take_if(more, [](const void*) { return true; });
+  waiting.store(true, std::memory_order_relaxed);
+  fence_all_threads();  // between the swap of whatever is in the list and the look at the slots
+  free.take_if(d.retired, [](const void* object) { return !is_announced(object); });
+  waiting.store(!d.retired.empty(), std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -124,32 +117,20 @@ void Guard::reset() noexcept {
   slot_->store(nullptr, std::memory_order_release);
   record_->used &= ~(1U << (slot_ - record_->slots.data()));
   slot_ = nullptr;
-  if (waiting.load(std::memory_order_relaxed)) scan();
+  if (!waiting.load(std::memory_order_relaxed)) return;
+  RetiredList none;
+  scan(none);
 }
 
-Retirement::Retirement() {
-  Domain& d = domain();
-  const std::lock_guard lock(d.mutex);
-  d.retired.reserve(d.retired.size() + d.promised + 1);
-  ++d.promised;
-}
-
-Retirement::~Retirement() {
-  if (used_) {
-    scan();
-  } else {
-    const std::lock_guard lock(domain().mutex);
-    --domain().promised;
+RetiredList::~RetiredList() {
+  while (first_) {
+    const auto object = std::move(first_);
+    first_ = std::move(object->next_);
   }
 }
 
-void Retirement::retire(std::shared_ptr<const void> object) noexcept {
-  if (!object || used_) return;
-  const std::lock_guard lock(domain().mutex);
-  domain().retired.push_back(std::move(object));
-  --domain().promised;
-  waiting.store(true, std::memory_order_relaxed);
-  used_ = true;
+Retirement::~Retirement() {
+  if (!retired_.empty()) scan(retired_);
 }
 
 }  // namespace lazyfx::hazard

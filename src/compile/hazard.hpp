@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace lazyfx::hazard {
 
@@ -64,20 +65,72 @@ class Guard {
   Record* record_ = nullptr;
 };
 
-/// Room to retire one object, taken before the swap that retires it, since after that there must be room.
+/// What can be retired. It brings the room that it waits in, so retiring needs no memory.
+class Retirable {
+ public:
+  Retirable() = default;
+  Retirable(const Retirable&) noexcept {}
+  Retirable& operator=(const Retirable&) = delete;
+
+ protected:
+  ~Retirable() = default;
+
+ private:
+  friend class RetiredList;
+  mutable std::shared_ptr<const Retirable> next_;
+  mutable const void* address_ = nullptr;  ///< as guards announce it
+};
+
+class RetiredList {
+ public:
+  RetiredList() = default;
+  ~RetiredList();
+  RetiredList(const RetiredList&) = delete;
+  RetiredList& operator=(const RetiredList&) = delete;
+  bool empty() const noexcept { return first_ == nullptr; }
+  /// Each object once, into one list.
+  template <class T>
+  void push(std::shared_ptr<const T> object) noexcept {
+    object->Retirable::address_ = object.get();
+    link(std::move(object));
+  }
+  /// Moves those here whose address fulfils `condition`.
+  template <class Condition>
+  void take_if(RetiredList& from, Condition condition) noexcept {
+    for (auto* at = &from.first_; *at;) {
+      if (!condition((*at)->address_)) {
+        at = &(*at)->next_;
+        continue;
+      }
+      auto taken = std::move(*at);
+      *at = std::move(taken->next_);
+      link(std::move(taken));
+    }
+  }
+
+ private:
+  void link(std::shared_ptr<const Retirable> object) noexcept {
+    object->next_ = std::move(first_);
+    first_ = std::move(object);
+  }
+  std::shared_ptr<const Retirable> first_;
+};
+
+/// Collects what no atomic pointer leads to any more. When it is destroyed, which must be without locks, since destructors run code of others,
+/// each object is freed (its reference dropped) that no guard protects; the others are when their last guard is reset.
 class Retirement {
  public:
-  /// Throws std::bad_alloc.
-  Retirement();
-  /// Frees what was retired (drops its reference) as soon as no guard protects it: now, or when the last such guard is reset.
+  Retirement() = default;
   ~Retirement();
   Retirement(const Retirement&) = delete;
   Retirement& operator=(const Retirement&) = delete;
-  /// Once.
-  void retire(std::shared_ptr<const void> object) noexcept;
+  template <class T>
+  void retire(std::shared_ptr<const T> object) noexcept {
+    if (object) retired_.push(std::move(object));
+  }
 
  private:
-  bool used_ = false;
+  RetiredList retired_;
 };
 
 }  // namespace lazyfx::hazard

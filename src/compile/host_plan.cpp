@@ -24,35 +24,78 @@ class HostPlan final : public Plan {
 
   std::size_t step_count() const noexcept override { return program_->steps.size(); }
 
-  Value run(std::span<const Value> inputs, const StopToken& stop) const override {
-    std::vector<Value> env(program_->value_limit);
-    for (std::size_t i = 0; i < inputs.size(); ++i) env[program_->inputs[i].value] = inputs[i];
-    for (std::size_t i = 0; i < program_->steps.size(); ++i) {
-      stop.check();
-      const auto& step = program_->steps[i];
-      try {
-        env[step.value] = evaluate(step, env, stop);
-      } catch (const Stopped&) {
-        throw;
-      } catch (const Error& e) {
-        stop.check();  // a graph within this one that was stopped ends its operator with an error
-        throw Error(e.kind(), where(step) + e.what());
-      } catch (const std::bad_alloc&) {
-        throw Error(ErrorKind::resource, where(step) + "out of memory");
-      } catch (const std::exception& e) {
-        throw Error(ErrorKind::user_code, where(step) + e.what());
-      } catch (...) {
-        throw Error(ErrorKind::user_code, where(step) + "something that is no std::exception was thrown");
+  Value run(std::span<const Value> inputs, const StopToken& stop, const Callees* callees) const override {
+    // Who calls whom, on the heap: programs call each other as deeply as modules are nested.
+    std::vector<Frame> frames;
+    frames.emplace_back(*this, inputs, callees);
+    try {
+      for (;;) {
+        Frame& frame = frames.back();
+        const auto& program = *frame.plan->program_;
+        if (frame.at == program.steps.size()) {
+          Value result = build_result(program.result, [&](NodeId id) { return frame.env[static_cast<std::uint32_t>(id)]; });
+          frames.pop_back();
+          if (frames.empty()) return result;
+          frames.back().finish_step(std::move(result));
+          continue;
+        }
+        stop.check();
+        const auto& step = program.steps[frame.at];
+        if (step.kind != Program::Kind::call_module || step.module->call) {
+          frame.finish_step(evaluate(step, frame.env, stop));
+          continue;
+        }
+        Callee callee = frame.callees->find(step.module->link, arguments(step, frame.env));
+        if (const auto* below = dynamic_cast<const HostPlan*>(callee.plan)) {
+          frames.emplace_back(*below, callee.inputs, callee.callees).made = std::move(callee.made);
+        } else {
+          frame.finish_step(callee.plan->run(callee.inputs, stop, callee.callees));
+        }
       }
-      for (std::size_t k = i == 0 ? 0 : dying_end_[i - 1]; k < dying_end_[i]; ++k) env[dying_[k]] = Value();
-    }
-    return build_result(program_->result, [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; });
+    } catch (const Stopped&) { throw; } catch (const Error& e) {
+      stop.check();  // a graph within this one that was stopped ends its operator with an error
+      throw Error(e.kind(), where(frames) + e.what());
+    } catch (const std::bad_alloc&) { throw Error(ErrorKind::resource, where(frames) + "out of memory"); } catch (const std::exception& e) {
+      throw Error(ErrorKind::user_code, where(frames) + e.what());
+    } catch (...) { throw Error(ErrorKind::user_code, where(frames) + "something that is no std::exception was thrown"); }
   }
 
  private:
-  std::string where(const Program::Step& step) const { return "while running %" + program_->node_name(step.value) + ": "; }
+  /// A run of one program: of this one, or of one that it calls.
+  struct Frame {
+    Frame(const HostPlan& running, std::span<const Value> inputs, const Callees* its_callees)
+        : plan(&running), callees(its_callees), env(running.program_->value_limit) {
+      for (std::size_t i = 0; i < inputs.size(); ++i) env[running.program_->inputs[i].value] = inputs[i];
+    }
+    void finish_step(Value result) {
+      env[plan->program_->steps[at].value] = std::move(result);
+      for (std::size_t k = at == 0 ? 0 : plan->dying_end_[at - 1]; k < plan->dying_end_[at]; ++k) env[plan->dying_[k]] = Value();
+      ++at;
+    }
 
-  Value evaluate(const Program::Step& step, const std::vector<Value>& env, const StopToken& stop) const {
+    const HostPlan* plan;
+    std::shared_ptr<const Plan> made;  ///< holds the plan, where nobody else does
+    const Callees* callees;
+    std::vector<Value> env;
+    std::size_t at = 0;  ///< step
+  };
+
+  static std::string where(const std::vector<Frame>& frames) {
+    std::string text;
+    for (const Frame& frame : frames) {
+      const auto& program = *frame.plan->program_;
+      if (frame.at < program.steps.size()) text += "while running %" + program.node_name(program.steps[frame.at].value) + ": ";
+    }
+    return text;
+  }
+
+  static std::vector<Value> arguments(const Program::Step& step, const std::vector<Value>& env) {
+    std::vector<Value> args;
+    for (const Argument& a : step.args) args.push_back(build_result(a, [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; }));
+    return args;
+  }
+
+  static Value evaluate(const Program::Step& step, const std::vector<Value>& env, const StopToken& stop) {
     const auto value_of = [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; };
     switch (step.kind) {
       case Program::Kind::constant: return step.constant;
@@ -66,11 +109,7 @@ class HostPlan final : public Plan {
         if (at < 0 || at >= n) throw Error(ErrorKind::invalid_argument, "there is no item " + std::to_string(step.index));
         return items[static_cast<std::size_t>(at)];
       }
-      case Program::Kind::call_module: {
-        std::vector<Value> args;
-        for (const Argument& a : step.args) args.push_back(build_result(a, value_of));
-        return (*step.module)(args);
-      }
+      case Program::Kind::call_module: return step.module->call(arguments(step, env));
       case Program::Kind::apply: return apply(step, env, stop);
     }
     return {};
@@ -114,9 +153,12 @@ class HostPlan final : public Plan {
   static std::vector<Value> values_of(const Program::Step& step, const std::vector<Value>& env, std::optional<DType> beside) {
     std::vector<Value> values;
     for (const Argument& a : step.application.inputs) {
-      if (a.is_none()) values.emplace_back();
-      else if (a.is_node()) values.push_back(as_operand(env[static_cast<std::uint32_t>(a.as_node())]));
-      else values.emplace_back(a.is_tensor() ? a.as_tensor() : literal_tensor(a, beside));
+      if (a.is_none())
+        values.emplace_back();
+      else if (a.is_node())
+        values.push_back(as_operand(env[static_cast<std::uint32_t>(a.as_node())]));
+      else
+        values.emplace_back(a.is_tensor() ? a.as_tensor() : literal_tensor(a, beside));
     }
     return values;
   }
@@ -132,11 +174,16 @@ class HostPlan final : public Plan {
   }
 
   static void append(std::vector<Tensor>& inputs, const Value& value, std::optional<DType> beside) {
-    if (value.is_none()) inputs.emplace_back();
-    else if (value.is_tensor()) inputs.push_back(value.as_tensor());
-    else if (value.is_bool()) inputs.push_back(literal_tensor(Argument(value.as_bool()), beside));
-    else if (value.is_int()) inputs.push_back(literal_tensor(Argument(value.as_int()), beside));
-    else if (value.is_double()) inputs.push_back(literal_tensor(Argument(value.as_double()), beside));
+    if (value.is_none())
+      inputs.emplace_back();
+    else if (value.is_tensor())
+      inputs.push_back(value.as_tensor());
+    else if (value.is_bool())
+      inputs.push_back(literal_tensor(Argument(value.as_bool()), beside));
+    else if (value.is_int())
+      inputs.push_back(literal_tensor(Argument(value.as_int()), beside));
+    else if (value.is_double())
+      inputs.push_back(literal_tensor(Argument(value.as_double()), beside));
     else if (value.is_list() || value.is_tuple()) {
       for (const Value& item : value.items()) append(inputs, item, beside);
     } else {

@@ -6,7 +6,7 @@ namespace lazyfx::compile {
 
 Value Nested::run(std::span<const Value> given, const StopToken& stop) const {
   const std::vector<Value> inputs = complete_inputs(*program_, given);
-  return plan_for(inputs, stop)->run(inputs, stop);
+  return plan_for(inputs, stop)->run(inputs, stop, nullptr);
 }
 
 std::shared_ptr<const Plan> Nested::plan_for(std::span<const Value> inputs, const StopToken& stop) const {

@@ -22,8 +22,8 @@ class Plan {
   double estimate_ns() const noexcept { return estimate_ns_; }
 
   /// `inputs` match the signature. Writes to no input. Throws Error with the node named, what a user's operator threw as Error(user_code),
-  /// and Stopped between steps.
-  virtual Value run(std::span<const Value> inputs, const StopToken& stop) const = 0;
+  /// and Stopped between steps. `callees`: for a program that calls linked submodules; lives until the run has ended.
+  virtual Value run(std::span<const Value> inputs, const StopToken& stop, const Callees* callees) const = 0;
 
   virtual std::size_t step_count() const noexcept = 0;
   virtual std::size_t arena_bytes() const noexcept { return 0; }

@@ -74,8 +74,8 @@ class Binder {
   }
 
   void visit_module(NodeView node, std::uint32_t value) {
-    const auto found = source_.modules->find(node.target());
-    if (found == source_.modules->end()) fail(node, ErrorKind::invalid_graph, "the module has no submodule at '" + node.target() + "'");
+    const auto found = source_.modules->entries.find(node.target());
+    if (found == source_.modules->entries.end()) fail(node, ErrorKind::invalid_graph, "the module has no submodule at '" + node.target() + "'");
     Program::Step step;
     step.kind = Program::Kind::call_module;
     step.value = value;

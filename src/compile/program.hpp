@@ -37,7 +37,7 @@ struct Program {
     Application application;  ///< apply: bound arguments
     Arguments args;           ///< item, call_module, and apply where arguments are aggregates that binding cannot see through
     Tensor constant;
-    const ModuleCall* module = nullptr;
+    const ModuleTable::Entry* module = nullptr;
     std::vector<std::shared_ptr<const Nested>> graphs;  ///< apply: of the operator's graph attributes, in its order
     std::int64_t index = 0;
     std::size_t output_count = 1;  ///< apply: outputs that the graph can ask for

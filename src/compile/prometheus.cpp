@@ -136,6 +136,7 @@ std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   out.counter("constants_shared_total", s.constants_shared, "Packed constants that a kernel took because an equal one was alive.");
   out.counter("runs_total", s.runs, "Calls computed on the pool.");
   out.counter("waits_total", s.waits, "Awaiters that had to wait for a compile.");
+  out.counter("relinks_total", s.relinks, "Times a module took over what a submodule published.");
   out.counter("events_lost_total", s.events_lost, "Events that the hook was too slow for.");
   out.counter("hook_failures_total", s.hook_failures, "Events during which the hook threw.");
   out.gauge("queued_jobs", s.queued, "Jobs in the queue.");

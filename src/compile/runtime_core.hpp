@@ -11,6 +11,7 @@
 #include "compile/environment.hpp"
 #include "compile/flight.hpp"
 #include "compile/kernel_table.hpp"
+#include "compile/nest.hpp"
 #include "compile/observer.hpp"
 #include "compile/scheduler.hpp"
 #include "lazyfx/compile/runtime.hpp"
@@ -18,7 +19,7 @@
 namespace lazyfx::detail {
 
 /// What a Runtime owns and modules share: the pool, the flights, the table of living executables, the counters.
-/// Lock order: a module's mutex, then this one's, then an executable's, then the scheduler's.
+/// Lock order: the nest's mutex, a module's, then this one's, then an executable's, then the scheduler's.
 class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
  public:
   explicit RuntimeCore(RuntimeOptions options);
@@ -61,13 +62,14 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
 
   struct Counters {
     std::atomic<std::uint64_t> marks{0}, started{0}, finished{0}, cancelled{0}, failed{0}, joined{0}, hits{0}, specializations{0}, runs{0};
-    std::atomic<std::uint64_t> known_failures{0}, deferred{0}, overloaded{0};
+    std::atomic<std::uint64_t> known_failures{0}, deferred{0}, overloaded{0}, relinks{0};
     std::atomic<std::size_t> waiting{0};
   };
   Counters& counters() noexcept { return counters_; }
   void count_specialization() noexcept { counters_.specializations.fetch_add(1, std::memory_order_relaxed); }
   compile::Observer& observer() noexcept { return observer_; }
   const std::shared_ptr<compile::KernelTable>& kernels() const noexcept { return kernels_; }
+  Nest& nest() noexcept { return nest_; }
   RuntimeStats stats() const;
 
  private:
@@ -83,6 +85,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   const std::shared_ptr<compile::Scheduler> scheduler_;
   std::atomic<bool> stopping_{false};
   Counters counters_;
+  Nest nest_;
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::unordered_multimap<std::uint64_t, std::shared_ptr<compile::Flight>> flights_;

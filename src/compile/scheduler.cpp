@@ -293,7 +293,8 @@ void Scheduler::work() {
       update_urgency();
       const Time patience = now() + limits_.idle;
       const bool timed = !timers_.empty() && timers_.begin()->first < patience;
-      const auto woken = wake_.wait_until(lock, timed ? timers_.begin()->first : patience);
+      const Time until = timed ? timers_.begin()->first : patience;  // a copy: the timer may be gone when the wait ends
+      const auto woken = wake_.wait_until(lock, until);
       --idle_;
       update_urgency();
       // The last thread stays while a timer waits for it.

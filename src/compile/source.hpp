@@ -6,17 +6,35 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "compile/callees.hpp"
 #include "lazyfx/graph/snapshot.hpp"
 #include "lazyfx/tensor/tensor.hpp"
 #include "lazyfx/tensor/value.hpp"
 
 namespace lazyfx::compile {
 
-/// A submodule as a compile sees it: something to call.
-using ModuleCall = std::function<Value(std::span<const Value>)>;
 using TensorTable = std::map<std::string, Tensor, std::less<>>;
-using ModuleTable = std::map<std::string, ModuleCall, std::less<>>;
+
+/// The submodules that a graph calls. Immutable.
+struct ModuleTable {
+  /// A submodule as a compile sees it: something to call, or one that is compiled itself.
+  struct Entry {
+    static constexpr std::size_t not_linked = static_cast<std::size_t>(-1);
+    std::function<Value(std::span<const Value>)> call;
+    std::size_t link = not_linked;  ///< index in `linked`
+    const void* identity = nullptr;  ///< equal means the same submodule
+  };
+  struct Link {
+    std::shared_ptr<Linked> module;
+    std::string path;  ///< one at which it stands
+  };
+  std::map<std::string, Entry, std::less<>> entries;
+  std::vector<Link> linked;  ///< each once, under however many paths it stands
+
+  bool empty() const noexcept { return entries.empty(); }
+};
 struct Source;
 /// The graphs that operators run, by path. Unlike modules they have contents, which count.
 using SubgraphTable = std::map<std::string, Source, std::less<>>;

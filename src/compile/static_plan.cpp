@@ -71,7 +71,7 @@ struct StaticPlan::Frame {
   Buffer<Tensor, 4> slots;
 };
 
-Value StaticPlan::run(std::span<const Value> inputs, const StopToken& stop) const {
+Value StaticPlan::run(std::span<const Value> inputs, const StopToken& stop, const Callees*) const {
   const kernels::SingleThreadScope one_thread;
   Frame frame(*this, inputs);
   Buffer<const void*, 16> operands(widest_);

@@ -17,7 +17,7 @@ class StaticPlan final : public Plan {
   StaticPlan(std::shared_ptr<const Program> program, const Signature& signature)
       : Plan(signature), program_(std::move(program)) {}
 
-  Value run(std::span<const Value> inputs, const StopToken& stop) const override;
+  Value run(std::span<const Value> inputs, const StopToken& stop, const Callees* callees) const override;
   std::size_t step_count() const noexcept override { return steps_.size(); }
   std::size_t arena_bytes() const noexcept override { return arena_bytes_; }
 

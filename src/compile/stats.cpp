@@ -14,6 +14,7 @@ RuntimeStats RuntimeCore::stats() const {
   s.known_failures = counters_.known_failures.load();
   s.compiles_deferred = counters_.deferred.load();
   s.overloaded = counters_.overloaded.load();
+  s.relinks = counters_.relinks.load();
   s.threads = scheduler_->threads();
   {
     const std::lock_guard lock(mutex_);

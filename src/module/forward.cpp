@@ -20,6 +20,7 @@ class ModuleOperation : public Waiter, public compile::Operation<Handler> {
   ModuleOperation(std::shared_ptr<ModuleCore> core, const Executor& executor, Handler handler)
       : compile::Operation<Handler>(executor, std::move(handler)), core_(std::move(core)) {
     generation = core_->generation();
+    stamp = core_->stamp();
   }
 
   /// Answers with operation_aborted at once; work that is under way for it stops at its next step.
@@ -47,7 +48,10 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
   ForwardOperation(std::shared_ptr<ModuleCore> core, std::vector<Value> inputs, const ForwardOptions& options, const Executor& executor,
                    ForwardHandler handler)
       : ModuleOperation(std::move(core), executor, std::move(handler)), inputs_(std::move(inputs)), options_(options) {
-    generation = core_->callable_generation(options_.freshness());
+    const ModuleCore::Oldest oldest = core_->callable(options_.freshness());
+    generation = oldest.generation;
+    if (oldest.any_links) stamp = 0;
+    accepts_last_good = true;
   }
 
   void start() {
@@ -136,7 +140,7 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
 
   void dispatch(std::shared_ptr<const compile::Plan> plan) noexcept {
     plan_ = std::move(plan);
-    if (!published_->has(*plan_)) core_->refresh(published_);
+    if (!published_->has(*plan_)) core_->refresh(*published_);
     const bool short_enough = plan_->estimate_ns() <= core_->runtime().options().inline_budget_ns();
     send(options_.run_on() == RunOn::caller || (options_.run_on() == RunOn::automatic && short_enough));
   }
@@ -163,12 +167,12 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
 
   /// Once. Lets go of what the call held: another thread may yet hold the operation when the caller hears.
   Failure compute(Value& value) noexcept {
-    published_.reset();
-    auto plan = std::move(plan_);
-    auto inputs = std::move(inputs_);
+    const auto published = std::move(published_);
+    const auto plan = std::move(plan_);
+    const auto inputs = std::move(inputs_);
     try {
-      if (!plan) plan = core_->interpreted(inputs);
-      value = plan->run(inputs, compile::StopToken(&stop_));
+      const compile::StopToken stop(&stop_);
+      value = plan ? plan->run(inputs, stop, published.get()) : core_->interpret(inputs, stop);
       return {};
     } catch (const compile::Stopped&) { return Failure::cancelled(); } catch (...) {
       return Failure::current();
@@ -220,7 +224,7 @@ void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const
     Failure failure;
     bool done = false;
     try {
-      const std::uint64_t oldest = core->callable_generation(options.freshness());
+      const ModuleCore::Oldest oldest = core->callable(options.freshness());
       done = core->try_run(inputs.values(), options.run_on() == RunOn::caller, oldest, value);
       if (done && options.freshness().kind() == Freshness::Kind::last_good && core->needs_recompile()) {
         core->request(compile::Priority::prefetch);

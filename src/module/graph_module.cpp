@@ -1,7 +1,9 @@
 #include "lazyfx/module/graph_module.hpp"
 
+#include <algorithm>
 #include <ostream>
 #include <set>
+#include <unordered_map>
 
 #include "lazyfx/module/subgraph.hpp"
 #include "module/forward.hpp"
@@ -14,6 +16,8 @@ struct GraphModule::Frozen {
   std::uint64_t edits = ~std::uint64_t{0};
   std::uint64_t graph_edits = ~std::uint64_t{0};
   std::shared_ptr<const compile::TensorTable> tensors;
+  bool holds_graph_modules = false;
+  std::vector<std::string> borrowed;  // paths of the tensors of those that the graph names
   std::shared_ptr<const compile::ModuleTable> modules;
   std::shared_ptr<const compile::SubgraphTable> subgraphs;
 };
@@ -61,10 +65,15 @@ std::shared_ptr<const compile::SubgraphTable> subgraphs_below(const Module& root
   return table->empty() ? nullptr : table;
 }
 
+bool same_modules(const compile::ModuleTable& a, const compile::ModuleTable& b) {
+  return std::equal(a.entries.begin(), a.entries.end(), b.entries.begin(), b.entries.end(),
+                    [](const auto& x, const auto& y) { return x.first == y.first && x.second.identity == y.second.identity; });
+}
+
 }  // namespace
 
 GraphModule::GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options)
-    : core_(std::make_shared<detail::ModuleCore>(runtime.core())),
+    : core_(detail::ModuleCore::make(runtime.core())),
       runtime_(&runtime),
       graph_(std::move(graph)),
       options_(std::move(options)),
@@ -115,23 +124,86 @@ void GraphModule::set_graph(std::shared_ptr<Graph> graph) {
   recompile();
 }
 
+/// What the graph calls. A GraphModule of the same runtime is linked by its core, which outlives it for as long as anybody may call it.
+std::shared_ptr<const compile::ModuleTable> GraphModule::called_modules() const {
+  auto table = std::make_shared<compile::ModuleTable>();
+  std::unordered_map<const detail::ModuleCore*, std::size_t> links;
+  for (const Node node : graph_->find_nodes(Opcode::call_module)) {
+    const std::string& path = node.target();
+    const auto module = find_submodule(path);
+    if (!module || table->entries.contains(path)) continue;
+    compile::ModuleTable::Entry& entry = table->entries[path];
+    const auto* graph_module = dynamic_cast<const GraphModule*>(module.get());
+    if (graph_module != nullptr && &graph_module->core_->runtime() == &core_->runtime()) {
+      const auto [at, is_new] = links.emplace(graph_module->core_.get(), table->linked.size());
+      if (is_new) table->linked.push_back({graph_module->core_, path});
+      entry.link = at->second;
+      entry.identity = graph_module->core_.get();
+    } else {
+      entry.call = [module](std::span<const Value> inputs) { return module->call(inputs); };
+      entry.identity = module.get();
+    }
+  }
+  return table;
+}
+
+/// The tensors here and below, but for those of GraphModules, which others may be editing.
+void GraphModule::freeze_tensors() {
+  auto tensors = std::make_shared<compile::TensorTable>();
+  frozen_->holds_graph_modules = false;
+  std::vector<std::pair<std::string, const Module*>> pending{{"", this}};
+  while (!pending.empty()) {
+    const auto [prefix, module] = std::move(pending.back());
+    pending.pop_back();
+    for (const auto& [name, named] : module->tensors()) tensors->emplace(prefix + name, named.tensor);
+    for (const auto& [name, child] : module->submodules()) {
+      if (dynamic_cast<const GraphModule*>(child.get()) != nullptr) {
+        frozen_->holds_graph_modules = true;
+      } else {
+        pending.emplace_back(prefix + name + ".", child.get());
+      }
+    }
+  }
+  frozen_->tensors = std::move(tensors);
+}
+
+/// Tensors inside of GraphModules below that the graph names itself: read anew at every mark, by whoever edits both.
+void GraphModule::freeze_borrowed() {
+  std::shared_ptr<compile::TensorTable> fresh;
+  for (const std::string& path : frozen_->borrowed) {
+    const NamedTensor* named = find_tensor(path);
+    const auto old = frozen_->tensors->find(path);
+    if (named == nullptr || (old != frozen_->tensors->end() && old->second.is_same(named->tensor))) continue;
+    if (!fresh) fresh = std::make_shared<compile::TensorTable>(*frozen_->tensors);
+    fresh->insert_or_assign(path, named->tensor);
+  }
+  if (fresh) frozen_->tensors = std::move(fresh);
+}
+
 void GraphModule::mark(std::optional<std::chrono::nanoseconds> schedule_in, bool count) {
   const std::uint64_t edits = edit_count();
   const bool attributes_changed = edits != frozen_->edits || !frozen_->tensors;
   if (attributes_changed) {
-    frozen_->tensors = tensors_below(*this);
+    freeze_tensors();
     frozen_->subgraphs = subgraphs_below(*this);
   }
   // Which submodules are called is the graph's to say.
   const std::uint64_t graph_edits = graph_->edit_count();
-  if (attributes_changed || (graph_edits != frozen_->graph_edits && !submodules().empty())) {
-    auto modules = std::make_shared<compile::ModuleTable>();
-    for (const Node node : graph_->find_nodes(Opcode::call_module)) {
-      if (const auto module = find_submodule(node.target())) {
-        modules->emplace(node.target(), [module](std::span<const Value> inputs) { return module->call(inputs); });
+  if (frozen_->holds_graph_modules) {
+    if (attributes_changed || graph_edits != frozen_->graph_edits) {
+      const auto before = std::exchange(frozen_->borrowed, {});
+      const auto is_borrowed = [&](const std::string& path) { return std::find(before.begin(), before.end(), path) != before.end(); };
+      for (const Node node : graph_->find_nodes(Opcode::get_attr)) {
+        if (find_tensor(node.target()) != nullptr && (!frozen_->tensors->contains(node.target()) || is_borrowed(node.target()))) {
+          frozen_->borrowed.push_back(node.target());
+        }
       }
     }
-    if (!frozen_->modules || !frozen_->modules->empty() || !modules->empty()) frozen_->modules = std::move(modules);
+    if (!frozen_->borrowed.empty()) freeze_borrowed();
+  }
+  if (attributes_changed || (graph_edits != frozen_->graph_edits && !submodules().empty())) {
+    auto modules = called_modules();
+    if (!frozen_->modules || !same_modules(*frozen_->modules, *modules)) frozen_->modules = std::move(modules);
   }
   frozen_->edits = edits;
   frozen_->graph_edits = graph_edits;

@@ -8,6 +8,9 @@ LazyGraphModule::LazyGraphModule(Runtime& runtime, std::shared_ptr<Graph> graph,
     : GraphModule(Unmarked{}, runtime, std::move(graph), root, options.graph_module()),
       schedule_(options.schedule()),
       quiet_time_(options.quiet_time()) {
+  if (schedule_ != Schedule::on_demand) {
+    core_->follow_marks(schedule_ == Schedule::debounced ? quiet_time_ : std::chrono::nanoseconds(0));
+  }
   mark(std::nullopt, false);
 }
 

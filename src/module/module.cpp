@@ -99,7 +99,7 @@ bool Module::remove(const std::string& name) {
 }
 
 // Counts one edit, by which `removed` may leave the tree: its edits go on counting here, so that the sum never comes back to an old value.
-void Module::forget(const Module* removed) { edits_ += 1 + (removed ? removed->edit_count() : 0); }
+void Module::forget(const Module* removed) { edits_ += 1 + (removed && !removed->is_edited_apart() ? removed->edit_count() : 0); }
 
 const Module::NamedTensor* Module::find_tensor(std::string_view path) const {
   const Module* module = this;
@@ -207,7 +207,7 @@ std::vector<std::pair<std::string, Module::NamedTensor>> Module::named_tensors()
 }
 
 template <class Visit>
-bool Module::visit_tree(Visit&& visit) const {
+bool Module::visit_tree(bool all, Visit&& visit) const {
   if (!visit(*this)) return false;
   if (submodules_.empty()) return true;
   std::unordered_set<const Module*> seen{this};
@@ -216,7 +216,7 @@ bool Module::visit_tree(Visit&& visit) const {
     const Module* module = pending.back();
     pending.pop_back();
     for (const auto& [name, child] : module->submodules_) {
-      if (!seen.insert(child.get()).second) continue;
+      if ((!all && child->is_edited_apart()) || !seen.insert(child.get()).second) continue;
       if (!visit(*child)) return false;
       pending.push_back(child.get());
     }
@@ -226,7 +226,7 @@ bool Module::visit_tree(Visit&& visit) const {
 
 std::uint64_t Module::edit_count() const {
   std::uint64_t total = 0;
-  visit_tree([&total](const Module& module) {
+  visit_tree(false, [&total](const Module& module) {
     total += module.edits_;
     return true;
   });
@@ -234,7 +234,7 @@ std::uint64_t Module::edit_count() const {
 }
 
 bool Module::reaches(const Module& other) const {
-  return !visit_tree([&other](const Module& module) { return &module != &other; });
+  return !visit_tree(true, [&other](const Module& module) { return &module != &other; });
 }
 
 Value Container::call(std::span<const Value>) {

@@ -1,56 +1,25 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
-#include <boost/intrusive/list.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "compile/executable.hpp"
 #include "compile/flight.hpp"
 #include "compile/hazard.hpp"
 #include "compile/runtime_core.hpp"
 #include "compile/source.hpp"
 #include "lazyfx/module/graph_module.hpp"
+#include "module/nesting.hpp"
+#include "module/publication.hpp"
+#include "module/waiter.hpp"
+#include "module/wiring.hpp"
 
 namespace lazyfx::detail {
-
-/// What a module answers with: one generation's executable and the plans that were ready when it was published. Immutable.
-struct Publication {
-  std::uint64_t generation = 0;
-  Tier tier = Tier::baseline;
-  std::shared_ptr<compile::Executable> executable;
-  compile::Executable::Plans plans;
-
-  bool has(const compile::Plan& plan) const noexcept {
-    return std::any_of(plans.begin(), plans.end(), [&](const auto& p) { return p.get() == &plan; });
-  }
-  const compile::Plan* find(std::span<const Value> inputs) const noexcept {
-    for (const auto& plan : plans) {
-      if (plan->signature().matches(inputs)) return plan.get();
-    }
-    return nullptr;
-  }
-};
-
-/// Someone who waits for a generation. While it waits, its core holds it by `self`. Whoever ends its waiting, under the core's mutex, wakes it.
-struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>> {
-  virtual ~Waiter() = default;
-  /// Look again (no failure), or give up. Called without locks held.
-  virtual void wake(const compile::Failure& failure) noexcept = 0;
-
-  std::uint64_t generation = 0;
-  compile::Priority priority = compile::Priority::awaited;
-  compile::Observer::Clock::time_point since;  ///< linked
-  bool waits = false;  ///< guarded by the core's mutex
-  std::shared_ptr<Waiter> self;
-};
 
 /// The concurrent half of a GraphModule: its generation, its publication, its one compile, and everyone who waits. Outlives the module
 /// while something waits. Everything here may be called from any thread; mark() from the editor's.
@@ -59,9 +28,12 @@ struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
 ///   idle    -> queued (a job is in the scheduler) -> leading (a thread compiles for it) -> idle
 ///                                                 -> joined (another module's flight has equal content) -> idle
 /// At most one compile is queued or running for a module; a mark meanwhile sets `wanted_`, which starts the newest when it ends.
-class ModuleCore final : public compile::Subscriber, public std::enable_shared_from_this<ModuleCore> {
+///
+/// One whose submodules are linked, or that is one, is nested: what it publishes, and who waits, then change under the nest's mutex too, which
+/// is taken first; of several modules' mutexes one is held at a time.
+class ModuleCore final : public compile::Subscriber, public compile::Linked, public std::enable_shared_from_this<ModuleCore> {
  public:
-  explicit ModuleCore(std::shared_ptr<RuntimeCore> runtime) : runtime_(std::move(runtime)) {}
+  static std::shared_ptr<ModuleCore> make(std::shared_ptr<RuntimeCore> runtime);
   ~ModuleCore() override;
   /// Calls go on with the last good generation while the newest is known not to compile, as those of an eager module do. Before any call.
   void keep_last_good() noexcept { keeps_last_good_ = true; }
@@ -69,7 +41,11 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   /// The next mark makes this generation. Before any mark.
   void count_from(std::uint64_t generation) noexcept { generation_.store(generation - 1, std::memory_order_relaxed); }
 
-  /// A new generation. With `schedule_in`, asks for its compile in the background: now, or once no mark has come for so long.
+  /// Marks of submodules ask for the compile in the background: now, once none has come for so long, or not. Before any mark.
+  void follow_marks(std::optional<std::chrono::nanoseconds> schedule_in) noexcept { follows_ = schedule_in; }
+
+  /// A new generation. With `schedule_in`, asks for its compile in the background: now, or once no mark has come for so long. Throws
+  /// Error(invalid_graph), with nothing changed, when a linked submodule calls this module.
   void mark(compile::Source source, std::optional<std::chrono::nanoseconds> schedule_in, bool count);
   /// Asks for the newest generation's compile, if it is not there.
   void request(compile::Priority priority);
@@ -81,8 +57,17 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
   /// The oldest generation that a call made now may answer for.
   std::uint64_t callable_generation() const;
-  std::uint64_t callable_generation(const Freshness& freshness) const;
-  bool needs_recompile() const noexcept { return published_generation_.load(std::memory_order_acquire) < generation(); }
+  /// As above, and how old the newest mark below may be.
+  struct Oldest {
+    std::uint64_t generation = 0;
+    bool any_links = false;  ///< what submodules answered with last will do
+  };
+  Oldest callable(const Freshness& freshness) const;
+  bool needs_recompile() const noexcept {
+    return published_generation_.load(std::memory_order_acquire) < generation() || until_.load(std::memory_order_acquire) != forever;
+  }
+  /// The nest's clock; a call reads it once, when it is made.
+  Stamp stamp() const noexcept { return runtime_->nest().clock.load(std::memory_order_acquire); }
   ModuleState state() const;
   compile::Source marked() const;
   RuntimeCore& runtime() const noexcept { return *runtime_; }
@@ -90,21 +75,22 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   /// Runs on this thread, blocking for a compile if needed.
   Value call(std::span<const Value> inputs);
   Value call(std::span<const Value> inputs, const ForwardOptions& options);
-  /// Returns when a publication of `generation` or newer is there, compiling on this thread if nobody has begun. Throws.
-  std::shared_ptr<const Publication> wait_for(std::uint64_t generation);
+  /// Returns when a publication of `generation` or newer is there, with all of its submodules, compiling on this thread what nobody has
+  /// begun. Throws. `accepts_last_good`: a module that keeps its last good one is content with it when a submodule does not compile.
+  std::shared_ptr<const Publication> wait_for(std::uint64_t generation, bool accepts_last_good = false);
   /// A result at once: clean, specialised, and short or `anyhow`; false otherwise. Throws what the run throws.
-  bool try_run(std::span<const Value> inputs, bool anyhow, Value& out) { return try_run(inputs, anyhow, generation(), out); }
-  /// As above, by a publication of generation `oldest` or newer.
-  bool try_run(std::span<const Value> inputs, bool anyhow, std::uint64_t oldest, Value& out);
-  /// The newest generation, operator by operator, for these inputs, which it completes: made without a compile. Throws CompileError or Error.
-  std::shared_ptr<const compile::Plan> interpreted(std::vector<Value>& inputs);
+  bool try_run(std::span<const Value> inputs, bool anyhow, Value& out) { return try_run(inputs, anyhow, {generation(), false}, out); }
+  /// As above, by a publication that is `oldest` or newer.
+  bool try_run(std::span<const Value> inputs, bool anyhow, Oldest oldest, Value& out);
+  /// The newest generation, operator by operator, without waiting for a compile. Throws CompileError, Error, or Stopped.
+  Value interpret(std::span<const Value> inputs, const compile::StopToken& stop);
 
   /// Links `waiter` until its generation is published or fails. True: linked, wake() will come. False: look at `published` and `failure`.
   bool link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<const Publication>& published, compile::Failure& failure);
   /// True if it was linked: the caller wakes it.
   bool unlink(Waiter& waiter);
   /// The executable has plans that the publication lacks: shows them to the hot path.
-  void refresh(const std::shared_ptr<const Publication>& seen) noexcept;
+  void refresh(const Publication& seen) noexcept;
 
   void on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept override;
   void on_landed(std::uint64_t generation) noexcept override;
@@ -112,19 +98,73 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
  private:
   enum class Phase : std::uint8_t { idle, queued, leading, joined };
   class CompileJob;
-  class Woken;
+  class Interpretation;
+  explicit ModuleCore(std::shared_ptr<RuntimeCore> runtime) : runtime_(std::move(runtime)) {}
+  static void dispose(ModuleCore* core) noexcept;
+  friend class NestLock;
+  friend struct Wiring;
 
   // REQUIRES: mutex_ held.
   bool ensure(compile::Priority priority, compile::Failure& refusal, bool helped = false);
-  void publish(std::shared_ptr<const Publication> publication, hazard::Retirement& old) noexcept;
-  void take_waiters(std::uint64_t up_to, Woken& out) noexcept;
+  void publish(std::shared_ptr<const Publication> publication, hazard::Retirement& retired) noexcept;
+  void take_served(Woken& out) noexcept;
+  void fail_waiters(Stamp from, Stamp up_to, const compile::Failure& failure, Woken& out) noexcept;
+  void take_waiters(std::uint64_t up_to, const compile::Failure& failure, Woken& out) noexcept;
+  bool is_served(const Waiter& waiter) const noexcept {
+    return published_ && published_->generation >= waiter.generation && until_.load(std::memory_order_relaxed) > waiter.stamp;
+  }
+  bool needs_compile() const noexcept { return compiled_generation_ < generation(); }
+  bool has_failed() const noexcept { return needs_compile() && failed_generation_ == generation(); }
+  bool follows_at_once() const noexcept { return follows_ && follows_->count() == 0; }
+  ModuleState own_state() const;
   void end_wait(Waiter& waiter) noexcept;
-  void schedule_at(compile::Scheduler::Time when);
+  void schedule_at(compile::Scheduler::Time when) noexcept;
   void detach_compile();
   void tell(CompileEventKind kind, std::uint64_t generation) const noexcept;
-  bool compile_wanted(compile::Priority& priority) const;
-  void restart(Woken& failed, compile::Failure& refusal);
+  bool compile_wanted(compile::Priority& priority);
+  compile::Failure restart(Woken& failed);
+  /// Publishes a compiled generation: true. False: keeps it for when its submodules have published something.
+  bool adopt_compiled(std::uint64_t generation, Stamp after, const std::shared_ptr<compile::Executable>& executable,
+                      hazard::Retirement& retired);
 
+  // REQUIRES: the nest's mutex held, and no module's.
+  void rewire(std::shared_ptr<Wiring> wiring, hazard::Retirement& retired) noexcept;
+  void spread_mark();
+  void raise_above(Woken& woken, hazard::Retirement& retired) noexcept;
+  void relink(Woken& woken, hazard::Retirement& retired);
+  void fail_above(const compile::Failure& failure, Stamp from, Stamp up_to, Woken& woken) noexcept;
+  compile::Failure ask_below(compile::Priority priority, bool anyhow, Stamp& from, Woken& woken, hazard::Retirement& retired);
+  void repair(Woken& woken, hazard::Retirement& retired);
+  // REQUIRES: the nest's mutex held.
+  bool is_wired(const std::shared_ptr<const compile::ModuleTable>& table) const noexcept {
+    return table->linked.empty() ? !wired_ : wired_ && wired_->table == table;
+  }
+  /// Null when the table calls nobody. Throws std::bad_alloc.
+  std::shared_ptr<Wiring> wire(std::shared_ptr<const compile::ModuleTable> table);
+  /// The module of the table that calls this one, if any.
+  const compile::ModuleTable::Link* find_caller(const compile::ModuleTable& table);
+  const std::shared_ptr<Wiring>& published_wiring() const noexcept { return is_old_published_ ? old_ : wired_; }
+  void set_until(Stamp until) noexcept {
+    if (published_) published_->until.store(until, std::memory_order_release);
+    until_.store(until, std::memory_order_release);
+  }
+  Stamp links_until() const noexcept { return published_wiring() ? published_wiring()->until() : forever; }
+  Stamp effective_until() const noexcept { return published_ ? std::min(own_until_, until_.load(std::memory_order_relaxed)) : Stamp{0}; }
+  /// This and those above it that `enter` lets in, each before those that call it.
+  WalkOrder walk_up(bool (*enter)(const ModuleCore&));
+  /// This and what it waits for below, but what was asked for at `asked` already.
+  WalkOrder walk_down(int asked);
+  WalkOrder walk_rising() noexcept;
+  bool rises_with(std::size_t coming) const noexcept;
+  void enter_nest();
+  static void drop(std::shared_ptr<Wiring>& wiring, hazard::Retirement& retired) noexcept;
+  bool awaited_above(compile::Priority& priority) noexcept;
+  int look_above() noexcept;
+  static ModuleCore& core_of(const compile::ModuleTable::Link& link) noexcept { return static_cast<ModuleCore&>(*link.module); }
+  static bool pull(Edge& edge);
+
+  void compile_below();
+  void help(Waiter& waiter);
   Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs);
   void compile_newest(compile::Priority urgency);
   void drop_job(compile::Job::Dropped why);
@@ -132,9 +172,12 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
 
   const std::shared_ptr<RuntimeCore> runtime_;
   bool keeps_last_good_ = false;  // constant once calls are made
+  std::optional<std::chrono::nanoseconds> follows_;  // likewise
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::uint64_t> published_generation_{0};
+  std::atomic<Stamp> until_{forever};  ///< what the links of published_ are good for
   std::atomic<const Publication*> hot_{nullptr};  ///< what published_ points to, for readers under a hazard guard
+  std::atomic<std::uint32_t> awaited_{0}, blocking_{0};  ///< waiters of these priorities
 
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
@@ -155,19 +198,27 @@ class ModuleCore final : public compile::Subscriber, public std::enable_shared_f
   std::uint64_t failed_generation_ = 0;
   compile::Failure failure_;
   boost::intrusive::list<Waiter> waiters_;
-};
+  bool nested_ = false;  ///< once true it stays so; changes under the nest's mutex too
+  std::uint64_t compiled_generation_ = 0;  ///< published, or waiting for submodules that have published nothing
+  std::shared_ptr<const Publication> unlinked_;  ///< what waits for them, of wired_
 
-/// Waiters taken off their core, to be woken without its lock. Needs no memory.
-class ModuleCore::Woken {
- public:
-  Woken() = default;
-  Woken(const Woken&) = delete;
-  Woken& operator=(const Woken&) = delete;
-  void wake(const compile::Failure& failure) noexcept;
-
- private:
-  friend class ModuleCore;
-  boost::intrusive::list<Waiter> waiters_;
+  // State below is protected by the nest's mutex.
+  ParentEdges parents_;
+  std::shared_ptr<Wiring> wired_;  ///< of the table last marked; null: it calls nobody
+  std::shared_ptr<Wiring> old_;  ///< of the table of published_, if that is another
+  bool is_old_published_ = false;
+  bool owed_ = false;  ///< links changed that could not be published, for want of memory
+  Stamp own_until_ = forever;  ///< first own mark after the published generation
+  Stamp after_compiling_ = forever;  ///< first own mark after compiling_
+  Stamp after_unlinked_ = forever;  ///< first own mark after the generation of unlinked_
+  static constexpr int nobody = -1;
+  static constexpr int unbounded = static_cast<int>(compile::priorities);  ///< above what anything was asked for at
+  std::uint64_t awaited_at_ = ~std::uint64_t{0};  ///< the nest's waits when it was looked above last
+  int awaited_above_ = nobody;  ///< what was found: the highest priority
+  int asked_ = nobody;  ///< the priority at which it and everything stale below were asked for, until it is clean
+  WalkPlace place_;
+  ModuleCore* next_doomed_ = nullptr;  ///< that thread's who let go of the last reference
+  Rise rise_;
 };
 
 }  // namespace lazyfx::detail

@@ -9,9 +9,11 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
@@ -85,19 +87,20 @@ struct World {
     runtime = std::make_unique<Runtime>(RuntimeOptions().threads(1).operators(operators));
     LazyGraphModuleOptions options;
     options.class_name("AModuleWhoseNameIsTooLongForAStringWithoutMemory");
-    module = std::make_unique<LazyGraphModule>(*runtime, graph, root.get(), options);
+    module = std::make_shared<LazyGraphModule>(*runtime, graph, root.get(), options);
   }
 
-  void ask(const ForwardOptions& options) {
+  void ask(const ForwardOptions& options) { ask(*module, options); }
+  void ask(LazyGraphModule& asked, const ForwardOptions& options) {
     bool done = false;
     std::exception_ptr error;
     Value value;
-    module->forward(Inputs(x), options, asio::bind_executor(loop, [&](std::exception_ptr e, Value v) {
-                      BOOST_TEST(!done);
-                      done = true;
-                      error = e;
-                      value = std::move(v);
-                    }));
+    asked.forward(Inputs(x), options, asio::bind_executor(loop, [&](std::exception_ptr e, Value v) {
+                    BOOST_TEST(!done);
+                    done = true;
+                    error = e;
+                    value = std::move(v);
+                  }));
     loop.restart();
     loop.run();
     BOOST_TEST_REQUIRE(done);
@@ -108,8 +111,29 @@ struct World {
   std::shared_ptr<Container> root = std::make_shared<Container>();
   std::shared_ptr<Graph> graph = ten_nodes();
   std::unique_ptr<Runtime> runtime;
-  std::unique_ptr<LazyGraphModule> module;
+  std::shared_ptr<LazyGraphModule> module;
   Tensor x = support::vec({0, 0, 0, 0});
+};
+
+/// Two modules above the world's: top calls middle and it, and answers what middle does.
+struct Nest {
+  explicit Nest(World& w) : middle(above(w, {w.module})), top(above(w, {w.module, middle})) {}
+
+  static std::shared_ptr<LazyGraphModule> above(World& w, const std::vector<std::shared_ptr<LazyGraphModule>>& called) {
+    Container root;
+    auto graph = std::make_shared<Graph>();
+    const Node x = graph->placeholder("x", support::f32(4));
+    std::optional<Node> last;
+    for (std::size_t i = 0; i < called.size(); ++i) {
+      const std::string name = i == 0 ? "m0" : "m";
+      root.set_submodule(name, called[i]);
+      last = graph->call_module(name, {x});
+    }
+    graph->output(*last);
+    return std::make_shared<LazyGraphModule>(*w.runtime, graph, &root, LazyGraphModuleOptions().schedule(Schedule::on_demand));
+  }
+
+  std::shared_ptr<LazyGraphModule> middle, top;
 };
 
 struct Armed {
@@ -122,7 +146,7 @@ struct Armed {
 
 using Operation = std::function<void(World&)>;
 
-void every_allocation_fails_once(const Operation& prepare, const Operation& operation) {
+void every_allocation_fails_once(const Operation& prepare, const Operation& operation, const Operation& afterwards = [](World&) {}) {
   long failures = 0;
   for (long n = 0;; n += stride) {
     World world;
@@ -145,6 +169,7 @@ void every_allocation_fails_once(const Operation& prepare, const Operation& oper
       // |1 * 3|, or of whatever the operation made of the constant.
       BOOST_TEST(y.as_tensor().values<float>()[0] >= 3.0F, "after allocation " << n);
       world.ask(ForwardOptions().run_on(RunOn::pool));
+      afterwards(world);
     }
     if (!reached) {
       BOOST_TEST(succeeded);
@@ -249,6 +274,43 @@ BOOST_AUTO_TEST_CASE(retrying_replacing_and_trimming_survive_it) {
     w.module->prefetch();
     w.runtime->trim(0);
   });
+}
+
+BOOST_AUTO_TEST_CASE(calling_a_module_through_others_survives_it) {
+  every_allocation_fails_once(dirty, [](World& w) {
+    const Nest nest(w);
+    static_cast<void>((*nest.top)(w.x));
+    support::set_plus(*w.graph, 6);
+    w.module->recompile();
+    static_cast<void>((*nest.top)(w.x));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(awaiting_a_module_above_a_marked_one_survives_it) {
+  for (const RunOn where : {RunOn::caller, RunOn::pool}) {
+    std::unique_ptr<Nest> nest;
+    every_allocation_fails_once(
+        [&](World& w) {
+          nest = std::make_unique<Nest>(w);
+          static_cast<void>((*nest->top)(w.x));
+        },
+        [&](World& w) {
+          support::set_plus(*w.graph, 6);
+          w.module->recompile();
+          w.ask(*nest->top, ForwardOptions().run_on(where));
+          nest->top->retry();
+          nest->top->set_submodule("m", nest->middle);
+          nest->top->recompile();
+          w.ask(*nest->top, ForwardOptions().run_on(where).freshness(Freshness::interpret_until_ready()));
+        },
+        [&](World& w) {
+          // Nobody above was left with an old answer either.
+          const float own = (*w.module)(w.x).as_tensor().values<float>()[0];
+          nest->top->recompile();
+          BOOST_TEST((*nest->top)(w.x).as_tensor().values<float>()[0] == own);
+          nest.reset();
+        });
+  }
 }
 
 BOOST_AUTO_TEST_CASE(stopping_survives_it) {

@@ -66,3 +66,19 @@ BOOST_AUTO_TEST_CASE(a_blocking_call_helps_itself) {
   module.real_recompile();
   BOOST_TEST(!module.needs_recompile());
 }
+
+BOOST_AUTO_TEST_CASE(a_blocking_call_helps_itself_through_modules_that_call_modules) {
+  Runtime runtime(RuntimeOptions().threads(2));
+  const auto child = std::make_shared<LazyGraphModule>(runtime, support::plus(2));
+  Container root;
+  root.set_submodule("child", child);
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", support::f32(4));
+  graph->output(graph->call_function("onnx::Add", {graph->call_module("child", {x}), 1.0}));
+  LazyGraphModule parent(runtime, graph, &root);
+  const Refusing refusing;
+  BOOST_TEST(parent(zeros).as_tensor().values<float>()[0] == 3.0F);
+  support::set_plus(child->graph(), 3);
+  child->recompile();
+  BOOST_TEST(parent(zeros).as_tensor().values<float>()[0] == 4.0F);
+}

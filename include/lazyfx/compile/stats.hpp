@@ -52,6 +52,7 @@ struct RuntimeStats {
   std::uint64_t constants_shared = 0;     ///< lay in that order already
   std::uint64_t runs = 0;                 ///< calls that left the caller's thread
   std::uint64_t waits = 0;                ///< awaiters that had to wait for a compile, ever
+  std::uint64_t relinks = 0;              ///< times a module took over what a submodule published, without a compile of its own
   std::uint64_t events_lost = 0;          ///< events that the hook was too slow for
   std::uint64_t hook_failures = 0;        ///< events during which the hook threw
 

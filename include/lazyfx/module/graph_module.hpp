@@ -26,6 +26,10 @@
 
 namespace lazyfx {
 
+namespace compile {
+struct ModuleTable;
+}
+
 namespace detail {
 class ModuleCore;
 using ForwardHandler = boost::asio::any_completion_handler<void(std::exception_ptr, Value)>;
@@ -65,6 +69,8 @@ class GraphModuleOptions {
 ///
 /// Threads: one editor at a time (graph edits, set_attr, recompile, copies, printing); `forward`, `call`, `code`, `needs_recompile`, `state`,
 /// `generation` from any thread at any time, edits included. A call answers for some generation at or after the one current at the call.
+/// Submodules that the graph calls are compiled each once per generation; one that is a GraphModule of the same runtime has an editor of its own,
+/// is awaited when it is stale, and its new generations are linked without compiling this one again.
 /// Ownership: the module shares `graph`; Node handles stay valid while either lives. Destroying the module while calls wait is allowed.
 class LAZYFX_API GraphModule : public Module {
  public:
@@ -86,7 +92,7 @@ class LAZYFX_API GraphModule : public Module {
 
   /// Blocks until a result for the current generation is there, helping with a compile that nobody has begun. Throws CompileError or Error;
   /// what a user's operator threw arrives as Error(user_code). Adds no allocation and at most nanoseconds on a clean module.
-  Value call(std::span<const Value> inputs) override;
+  Value call(std::span<const Value> inputs) final;
   /// The same, accepting what `options.freshness()` accepts; it runs on this thread and knows no deadline.
   Value call(std::span<const Value> inputs, const ForwardOptions& options);
 
@@ -128,10 +134,11 @@ class LAZYFX_API GraphModule : public Module {
   std::string class_name() const override { return options_.class_name(); }
 
  protected:
+  bool is_edited_apart() const noexcept final { return true; }
   struct Unmarked {};
   GraphModule(Unmarked, Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root, GraphModuleOptions options);
-  /// Freezes graph and attributes and raises the generation; schedules a background compile when no further mark has come for so long, if asked to; `count`s as a mark in the
-  /// statistics. Never blocks.
+  /// Freezes graph and attributes and raises the generation; schedules a background compile when no further mark has come for so long, if
+  /// asked to; `count`s as a mark in the statistics. Never blocks. Throws Error(invalid_graph) if a module that is called calls this one.
   void mark(std::optional<std::chrono::nanoseconds> schedule_in, bool count);
 
   static void start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
@@ -144,6 +151,9 @@ class LAZYFX_API GraphModule : public Module {
  private:
   friend LAZYFX_API std::string explain_miss(const GraphModule& a, const GraphModule& b);
   void adopt(const Module* root);
+  std::shared_ptr<const compile::ModuleTable> called_modules() const;
+  void freeze_tensors();
+  void freeze_borrowed();
 
   Runtime* runtime_;
   std::shared_ptr<Graph> graph_;

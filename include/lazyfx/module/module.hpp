@@ -88,13 +88,16 @@ class LAZYFX_API Module {
   std::vector<std::pair<std::string, NamedTensor>> named_tensors() const;
 
   /// Counts edits of this module and everything below it; equal numbers mean nothing changed in between. Cost: one visit per module,
-  /// and no allocation without submodules.
+  /// and no allocation without submodules. A GraphModule below has an editor of its own and is not looked into.
   std::uint64_t edit_count() const;
 
   /// Shown by printing: "GraphModule", a user's own.
   virtual std::string class_name() const { return "Module"; }
 
  protected:
+  /// Others may edit it while whoever holds it is edited.
+  virtual bool is_edited_apart() const noexcept { return false; }
+
   std::uint64_t edits_ = 0;
 
  private:
@@ -108,7 +111,7 @@ class LAZYFX_API Module {
   void put_tensor(const std::string& name, NamedTensor tensor);
   void forget(const Module* removed);
   bool reaches(const Module& other) const;
-  template <class Visit> bool visit_tree(Visit&& visit) const;
+  template <class Visit> bool visit_tree(bool all, Visit&& visit) const;
 
   std::map<std::string, NamedTensor, std::less<>> tensors_;
   std::map<std::string, std::shared_ptr<Module>, std::less<>> submodules_;

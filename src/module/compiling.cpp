@@ -1,0 +1,228 @@
+#include "module/module_core.hpp"
+
+#include <algorithm>
+
+namespace lazyfx::detail {
+
+using compile::Failure;
+using compile::Priority;
+
+// How a module's compile begins, ends, and begins again.
+
+class ModuleCore::CompileJob final : public compile::Job {
+ public:
+  explicit CompileJob(std::shared_ptr<ModuleCore> core) : core_(std::move(core)) {}
+  void run() noexcept override { core_->compile_newest(priority()); }
+  void drop(Dropped why) noexcept override { core_->drop_job(why); }
+
+ private:
+  std::shared_ptr<ModuleCore> core_;
+};
+
+bool ModuleCore::ensure(Priority priority, Failure& refusal, bool helped) {
+  switch (phase_) {
+    case Phase::idle: {
+      std::shared_ptr<compile::Job> job;
+      auto submitted = compile::Scheduler::Submitted::refused;
+      try {
+        job = std::make_shared<CompileJob>(shared_from_this());
+        submitted = runtime_->scheduler().submit(job, priority, helped);
+      } catch (...) {
+        refusal = Failure::current();
+        return false;
+      }
+      if (submitted != compile::Scheduler::Submitted::queued) {
+        auto& counters = runtime_->counters();
+        if (submitted == compile::Scheduler::Submitted::full) {
+          (priority < Priority::awaited ? counters.deferred : counters.overloaded).fetch_add(1, std::memory_order_relaxed);
+        }
+        refusal = runtime_->refusal(submitted);
+        return false;
+      }
+      job_ = std::move(job);
+      phase_ = Phase::queued;
+      requested_ = priority;
+      wanted_ = false;
+      tell(CompileEventKind::scheduled, generation());
+      return true;
+    }
+    case Phase::queued:
+      requested_ = std::max(requested_, priority);
+      runtime_->scheduler().promote(*job_, priority);
+      return true;
+    case Phase::leading:
+    case Phase::joined:
+      // An older generation's compile has to end first.
+      requested_ = std::max(requested_, priority);
+      if (flight_) flight_->raise(priority);
+      if (compiling_ != generation() || !flight_) {
+        wanted_priority_ = wanted_ ? std::max(wanted_priority_, priority) : priority;
+        wanted_ = true;
+      }
+      return true;
+  }
+  return true;
+}
+
+void ModuleCore::drop_job(compile::Job::Dropped why) {
+  Woken woken;
+  {
+    NestLock lock(*this);
+    job_.reset();
+    phase_ = Phase::idle;
+    runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+    tell(CompileEventKind::cancelled, generation());
+    Failure refusal;
+    if (why == compile::Job::Dropped::stopped) {
+      refusal = Failure::stopped();
+      take_waiters(generation(), refusal, woken);
+    } else {
+      refusal = restart(woken);  // somebody may have come since to wait for it
+    }
+    if (refusal && lock.nested()) {
+      lock.unlock_module();
+      fail_above(refusal, 0, forever, woken);
+    }
+  }
+  woken.wake();
+}
+
+void ModuleCore::compile_newest(Priority urgency) {
+  compile::Source source;
+  std::uint64_t generation = 0;
+  std::vector<compile::Signature> ahead;
+  RuntimeCore::Admission admission;
+  try {
+    {
+      const NestLock lock(*this);
+      job_.reset();
+      phase_ = Phase::leading;
+      wanted_ = false;
+      after_compiling_ = forever;
+      requested_ = std::max(requested_, urgency);
+      generation = compiling_ = this->generation();
+      source = marked_;
+      if (published_) {
+        // Whoever called the last generation will call this one alike.
+        for (const auto& plan : published_->executable->plans()) {
+          if (!plan->signature().has_opaque()) ahead.push_back(plan->signature());
+        }
+      }
+    }
+    if (!source.modules->linked.empty()) compile_below();
+    const std::uint64_t key = source.fingerprint();
+    for (;;) {
+      const auto match = runtime_->match(key, source);
+      const NestLock lock(*this);
+      Priority priority = requested_;
+      for (const Waiter& w : waiters_) priority = std::max(priority, w.priority);
+      admission = runtime_->admit(match, key, source, shared_from_this(), generation, priority);
+      if (admission.retry) continue;
+      if (admission.hit || admission.failure) break;
+      if (admission.joined) phase_ = Phase::joined;
+      flight_ = admission.joined ? admission.joined : admission.lead;
+      Priority above{};
+      if (generation != this->generation() && waiters_.empty() && !(lock.nested() && awaited_above(above))) {
+        detach_compile();  // marked again since it was taken
+      }
+      if (!admission.joined) break;
+      Woken none;  // a detached flight leaves the phase idle, and the newest is still wanted; without waiters no refusal has a taker
+      static_cast<void>(restart(none));
+      return;
+    }
+  } catch (...) {
+    on_compiled(generation, {nullptr, Failure::current()});
+    return on_landed(generation);
+  }
+  if (admission.lead) return runtime_->fly(admission.lead, ahead);
+  on_compiled(generation, {admission.hit, admission.failure});
+  on_landed(generation);
+}
+
+void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept {
+  Woken woken;
+  hazard::Retirement retired;
+  Failure failure = outcome.failure;
+  if (!failure && !outcome.executable && runtime_->stopping()) failure = Failure::stopped();
+  {
+    NestLock lock(*this);
+    const Stamp after = generation == this->generation() ? forever : (compiling_ == generation ? after_compiling_ : own_until_);
+    if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) {
+      phase_ = Phase::idle;
+      flight_.reset();
+    }
+    bool rises = false;
+    if (outcome.executable) {
+      if (generation > compiled_generation_) {
+        try {
+          rises = adopt_compiled(generation, after, outcome.executable, retired);
+        } catch (...) { failure = Failure::current(); }
+      }
+      take_served(woken);
+    }
+    if (failure) {
+      if (outcome.failure) {
+        failed_generation_ = std::max(failed_generation_, generation);
+        if (generation == this->generation()) {
+          failure_ = failure;
+          // Those above go on with the last good one, as its own calls do.
+          if (keeps_last_good_ && published_) own_until_ = forever, rises = true;
+        }
+      }
+      take_waiters(generation, failure, woken);
+    }
+    const Failure refusal = restart(woken);
+    if (lock.nested()) {
+      lock.unlock_module();
+      if (rises) raise_above(woken, retired);
+      if (failure && !(rises && effective_until() == forever)) fail_above(failure, effective_until(), after, woken);
+      if (refusal) fail_above(refusal, effective_until(), forever, woken);
+    }
+  }
+  woken.wake();
+}
+
+void ModuleCore::on_landed(std::uint64_t generation) noexcept {
+  Woken woken;
+  {
+    NestLock lock(*this);
+    if (phase_ != Phase::leading || compiling_ != generation) return;
+    phase_ = Phase::idle;
+    flight_.reset();
+    const Failure refusal = restart(woken);
+    if (refusal && lock.nested()) {
+      lock.unlock_module();
+      fail_above(refusal, effective_until(), forever, woken);
+    }
+  }
+  woken.wake();
+}
+
+/// After a compile: starts the newest if somebody still wants it. Where that is refused, waiters go to `failed` with what this returns.
+Failure ModuleCore::restart(Woken& failed) {
+  Failure refusal;
+  Priority priority{};
+  if (phase_ == Phase::idle && compile_wanted(priority) && !ensure(priority, refusal)) take_waiters(generation(), refusal, failed);
+  return refusal;
+}
+
+bool ModuleCore::compile_wanted(Priority& priority) {
+  if (!needs_compile() || failed_generation_ == generation()) return false;
+  priority = wanted_ ? wanted_priority_ : Priority::background;
+  for (const Waiter& w : waiters_) priority = std::max(priority, w.priority);
+  Priority above{};
+  const bool is_awaited_above = nested_ && awaited_above(above);
+  if (is_awaited_above) priority = std::max(priority, above);
+  return !waiters_.empty() || is_awaited_above || (wanted_ && !abandoned_);
+}
+
+/// Gives up the compile under way, if any: it stops unless another module wants it.
+void ModuleCore::detach_compile() {
+  if (!flight_ || (phase_ != Phase::leading && phase_ != Phase::joined)) return;
+  runtime_->leave(*flight_, this);
+  flight_.reset();
+  if (!abandoned_) runtime_->observer().superseded.fetch_add(1, std::memory_order_relaxed), tell(CompileEventKind::superseded, compiling_);
+  if (phase_ == Phase::joined) phase_ = Phase::idle;  // when leading, the compiling thread ends the phase
+}
+
+}  // namespace lazyfx::detail

@@ -1,0 +1,143 @@
+#include "module/module_core.hpp"
+
+#include <algorithm>
+
+namespace lazyfx::detail {
+
+// Walks over the modules that call each other. Cycles there are none.
+
+using compile::ModuleTable;
+using compile::Priority;
+
+namespace {
+
+/// Of this thread.
+struct Held {
+  std::size_t locks = 0;
+  ModuleCore* doomed = nullptr;
+};
+thread_local Held held;
+
+}  // namespace
+
+std::shared_ptr<ModuleCore> ModuleCore::make(std::shared_ptr<RuntimeCore> runtime) {
+  return {new ModuleCore(std::move(runtime)), &ModuleCore::dispose};
+}
+
+/// Destroying takes the nest's lock, and anything under a lock may turn out to be the last that held a module: sources hold those they call.
+void ModuleCore::dispose(ModuleCore* core) noexcept {
+  if (held.locks == 0) {
+    delete core;
+  } else {
+    core->next_doomed_ = std::exchange(held.doomed, core);
+  }
+}
+
+NestLock::NestLock(const ModuleCore& core, bool anyhow)
+    : nest_(core.runtime_->nest().mutex, std::defer_lock), module_(core.mutex_, std::defer_lock) {
+  ++held.locks;
+  if (anyhow) nest_.lock();
+  module_.lock();
+  if (!core.nested_ || nest_.owns_lock()) return;
+  module_.unlock();
+  nest_.lock();
+  module_.lock();
+}
+
+NestLock::~NestLock() {
+  if (module_.owns_lock()) module_.unlock();
+  if (nest_.owns_lock()) nest_.unlock();
+  if (--held.locks > 0) return;
+  while (held.doomed != nullptr) {
+    const std::unique_ptr<ModuleCore> core(std::exchange(held.doomed, held.doomed->next_doomed_));
+  }
+}
+
+WalkOrder ModuleCore::walk_up(bool (*enter)(const ModuleCore&)) {
+  const std::uint64_t walk = ++runtime_->nest().walks;
+  WalkOrder order;
+  const auto begin = [walk](ModuleCore& core, ModuleCore* below, const Edge* via) {
+    core.place_ = WalkPlace{};
+    core.place_.walk = walk;
+    core.place_.below = below;
+    core.place_.next = core.parents_.begin();
+    core.place_.via = via;
+  };
+  begin(*this, nullptr, nullptr);
+  for (ModuleCore* top = this; top != nullptr;) {
+    if (top->place_.next != top->parents_.end()) {
+      const Edge& edge = *top->place_.next++;
+      if (edge.parent->place_.walk == walk || !enter(*edge.parent)) continue;
+      begin(*edge.parent, top, &edge);
+      top = edge.parent;
+      continue;
+    }
+    ModuleCore* const below = top->place_.below;
+    top->place_.after = order.first;
+    (order.first == nullptr ? order.last : order.first->place_.before) = top;
+    order.first = top;
+    top = below;
+  }
+  return order;
+}
+
+WalkOrder ModuleCore::walk_down(int asked) {
+  const std::uint64_t walk = ++runtime_->nest().walks;
+  place_ = WalkPlace{};
+  place_.walk = walk;
+  WalkOrder order{this, this};
+  for (ModuleCore* core = this; core != nullptr; core = core->place_.after) {
+    if (!core->wired_) continue;
+    for (const Edge& edge : core->wired_->stale) {
+      ModuleCore& child = *edge.child;
+      if (child.place_.walk == walk || child.asked_ >= asked) continue;
+      child.place_ = WalkPlace{};
+      child.place_.walk = walk;
+      child.place_.via = &edge;
+      child.place_.before = order.last;
+      order.last->place_.after = &child;
+      order.last = &child;
+    }
+  }
+  return order;
+}
+
+/// Looks again only when somebody has come or left since.
+bool ModuleCore::awaited_above(Priority& priority) noexcept {
+  if (parents_.empty()) return false;
+  const std::uint64_t now = runtime_->nest().waits.load(std::memory_order_acquire);
+  if (awaited_at_ != now) {
+    awaited_above_ = look_above();
+    awaited_at_ = now;
+  }
+  if (awaited_above_ != nobody) priority = static_cast<Priority>(awaited_above_);
+  return awaited_above_ != nobody;
+}
+
+/// The highest priority at which anybody waits above, or nobody.
+int ModuleCore::look_above() noexcept {
+  const WalkOrder order = walk_up([](const ModuleCore& above) { return above.effective_until() != forever; });
+  int found = nobody;
+  for (const ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {
+    if (core->awaited_.load(std::memory_order_relaxed) > 0) found = std::max(found, static_cast<int>(Priority::awaited));
+    if (core->blocking_.load(std::memory_order_relaxed) > 0) found = std::max(found, static_cast<int>(Priority::blocking));
+  }
+  if (found != nobody) return found;
+  // Whoever awaited it has left; who follows marks has not.
+  for (ModuleCore* core = order.last; core != nullptr; core = core->place_.before) {
+    int asked = core->follows_at_once() ? static_cast<int>(Priority::background) : nobody;
+    for (const Edge& edge : core->parents_) asked = std::max(asked, edge.parent->asked_);
+    core->asked_ = std::min(core->asked_, asked);
+  }
+  return nobody;
+}
+
+const ModuleTable::Link* ModuleCore::find_caller(const ModuleTable& table) {
+  if (parents_.empty() || table.linked.empty()) return nullptr;
+  walk_up([](const ModuleCore&) { return true; });
+  const auto calls = [&](const ModuleTable::Link& link) { return core_of(link).place_.walk == place_.walk; };
+  const auto found = std::find_if(table.linked.begin(), table.linked.end(), calls);
+  return found == table.linked.end() ? nullptr : &*found;
+}
+
+}  // namespace lazyfx::detail

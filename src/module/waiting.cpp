@@ -1,0 +1,191 @@
+#include "module/module_core.hpp"
+
+#include <condition_variable>
+
+namespace lazyfx::detail {
+
+using compile::Failure;
+using compile::Priority;
+
+// Who waits for a module, and what ends the waiting.
+
+namespace {
+
+/// A thread that waits.
+class BlockingWaiter final : public Waiter {
+ public:
+  void wake(const Failure& failure) noexcept override {
+    const std::lock_guard lock(mutex_);
+    failure_ = failure;
+    awake_ = true;
+    condition_.notify_one();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [&] { return awake_; });
+    if (failure_) failure_.raise();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  bool awake_ = false;
+  Failure failure_;
+};
+
+}  // namespace
+
+void Woken::wake() noexcept {
+  while (!waiters_.empty()) {
+    const std::shared_ptr<Waiter> waiter = std::move(waiters_.front().self);
+    waiters_.pop_front();
+    waiter->wake(std::exchange(waiter->outcome, Failure()));
+  }
+}
+
+bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<const Publication>& published, compile::Failure& failure) {
+  Woken woken;
+  hazard::Retirement retired;
+  bool linked = false;
+  {
+    NestLock lock(*this);
+    if (lock.nested() && !is_served(*waiter) && !has_failed() && !runtime_->stopping() && asked_ < static_cast<int>(waiter->priority)) {
+      lock.unlock_module();
+      Stamp from = 0;
+      failure = ask_below(waiter->priority, false, from, woken, retired);
+      lock.lock_module();
+    }
+    if (is_served(*waiter)) {
+      failure = Failure();
+      published = published_;
+    } else if (failed_generation_ == generation() && failure_) {
+      failure = failure_;
+    } else if (runtime_->stopping()) {
+      failure = Failure::stopped();
+    } else if (failure) {
+      if (keeps_last_good_ && waiter->accepts_last_good && published_) failure = Failure(), published = published_;
+    } else if (!needs_compile() || ensure(waiter->priority, failure, waiter->priority == Priority::blocking)) {
+      waiter->self = waiter;
+      waiter->waits = true;
+      waiter->since = compile::Observer::Clock::now();
+      waiters_.push_back(*waiter);
+      if (waiter->priority >= Priority::awaited) ++(waiter->priority == Priority::blocking ? blocking_ : awaited_);
+      if (nested_) runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+      runtime_->observer().waits.fetch_add(1, std::memory_order_relaxed);
+      runtime_->counters().waiting.fetch_add(1, std::memory_order_relaxed);
+      linked = true;
+    } else {
+      asked_ = lock.nested() ? nobody : asked_;  // refused: who calls from above has to hear of it
+    }
+  }
+  woken.wake();
+  return linked;
+}
+
+bool ModuleCore::unlink(Waiter& waiter) {
+  std::shared_ptr<Waiter> self;
+  const std::lock_guard lock(mutex_);
+  if (!waiter.waits) return false;
+  end_wait(waiter);
+  self = std::move(waiter.self);
+  return true;
+}
+
+void ModuleCore::end_wait(Waiter& waiter) noexcept {
+  waiter.waits = false;
+  waiters_.erase(waiters_.iterator_to(waiter));
+  if (waiter.priority >= Priority::awaited) --(waiter.priority == Priority::blocking ? blocking_ : awaited_);
+  if (nested_) runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+  runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
+  runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void ModuleCore::take_served(Woken& out) noexcept {
+  for (auto i = waiters_.begin(); i != waiters_.end();) {
+    Waiter& waiter = *i++;
+    if (!is_served(waiter)) continue;
+    end_wait(waiter);
+    out.add(waiter);
+  }
+}
+
+void ModuleCore::take_waiters(std::uint64_t up_to, const Failure& failure, Woken& out) noexcept {
+  for (auto i = waiters_.begin(); i != waiters_.end();) {
+    Waiter& waiter = *i++;
+    if (waiter.generation > up_to) continue;
+    end_wait(waiter);
+    waiter.outcome = failure;
+    out.add(waiter);
+  }
+}
+
+void ModuleCore::fail_waiters(Stamp from, Stamp up_to, const Failure& failure, Woken& woken) noexcept {
+  for (auto i = waiters_.begin(); i != waiters_.end();) {
+    Waiter& waiter = *i++;
+    if (waiter.stamp < from || waiter.stamp >= up_to || is_served(waiter)) continue;
+    end_wait(waiter);
+    if (!(keeps_last_good_ && waiter.accepts_last_good)) waiter.outcome = failure;  // else it looks again
+    woken.add(waiter);
+  }
+}
+
+std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation, bool accepts_last_good) {
+  const Stamp called = stamp();
+  for (;;) {
+    auto waiter = std::make_shared<BlockingWaiter>();
+    waiter->generation = generation;
+    waiter->stamp = called;
+    waiter->accepts_last_good = accepts_last_good;
+    waiter->priority = Priority::blocking;
+    std::shared_ptr<const Publication> published;
+    Failure failure;
+    if (!link(waiter, published, failure)) {
+      if (failure) failure.raise();
+      return published;
+    }
+    try {
+      help(*waiter);
+    } catch (const std::bad_alloc&) {
+      if (unlink(*waiter)) throw;
+    }
+    waiter->wait();
+  }
+}
+
+/// Compiles on this thread what a waiter waits for and nobody has begun. Throws Error(would_deadlock) on a thread of the pool if there is more.
+void ModuleCore::help(Waiter& waiter) {
+  std::vector<std::shared_ptr<ModuleCore>> cores;
+  {
+    NestLock lock(*this);
+    cores.push_back(shared_from_this());
+    if (lock.nested()) {
+      lock.unlock_module();
+      for (ModuleCore* core = walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) {
+        cores.push_back(core->shared_from_this());
+      }
+    }
+  }
+  bool all = true;
+  for (const auto& core : cores) {
+    std::shared_ptr<compile::Job> job;
+    {
+      const std::lock_guard lock(core->mutex_);
+      if (!core->needs_compile()) continue;
+      if (core->phase_ == Phase::queued && runtime_->scheduler().withdraw(*core->job_)) job = core->job_;
+    }
+    if (!job) {
+      all = false;
+      continue;
+    }
+    const compile::Scheduler::Helping helping(runtime_->scheduler());
+    job->run();
+  }
+  if (runtime_->simulated() && unlink(waiter)) {
+    throw Error(ErrorKind::would_deadlock, "a simulation does not go on while its thread waits for a compile");
+  }
+  if (!all && runtime_->scheduler().on_pool_thread() && unlink(waiter)) {
+    throw Error(ErrorKind::would_deadlock, "a thread that compiles cannot wait for a compile that has begun already");
+  }
+}
+
+}  // namespace lazyfx::detail
