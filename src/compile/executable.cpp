@@ -59,7 +59,10 @@ Executable::Answer Executable::request(const Signature& signature, std::shared_p
   Slot* slot = find_slot(signature);
   if (slot != nullptr && slot->answer.ready()) return slot->answer;
   if (!runtime) return {nullptr, Failure::stopped()};
-  if (slot == nullptr) slot = &add_slot(signature);
+  if (slot == nullptr) {
+    if (Failure refusal = refusal_of(signature)) return {nullptr, std::move(refusal)};
+    slot = &add_slot(signature);
+  }
   if (slot->job) {
     runtime->scheduler().promote(*slot->job, priority);
   } else if (!slot->building) {
@@ -80,7 +83,10 @@ Executable::Answer Executable::make_now(const Signature& signature) {
   for (;;) {
     Slot* slot = find_slot(signature);
     if (slot != nullptr && slot->answer.ready()) return slot->answer;
-    if (slot == nullptr) slot = &add_slot(signature);
+    if (slot == nullptr) {
+      if (Failure refusal = refusal_of(signature)) return {nullptr, std::move(refusal)};
+      slot = &add_slot(signature);
+    }
     if (!slot->building && (!slot->job || (runtime && runtime->scheduler().withdraw(*slot->job)))) {
       slot->job.reset();
       slot->building = true;
@@ -174,6 +180,13 @@ void Executable::settle(const Signature& signature, const Answer& answer, bool k
     settled_.notify_all();
   }
   for (const auto& listener : listeners) listener->on_plan(answer);
+}
+
+Failure Executable::refusal_of(const Signature& signature) const noexcept {
+  try {
+    check_signature(*program_, signature);
+    return {};
+  } catch (...) { return Failure::current(); }
 }
 
 Executable::Slot* Executable::find_slot(const Signature& signature) const {

@@ -74,6 +74,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   };
   class PlanJob;
 
+  /// A signature that the placeholders refuse takes no room in the table.
+  Failure refusal_of(const Signature& signature) const noexcept;
   Slot* find_slot(const Signature& signature) const;
   Slot& add_slot(const Signature& signature);
   Answer build(const Signature& signature);

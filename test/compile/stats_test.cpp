@@ -203,6 +203,22 @@ BOOST_AUTO_TEST_CASE(plans_for_new_signatures_are_timed_apart_from_compiles) {
   BOOST_TEST(s.plans == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(signatures_that_are_refused_push_no_plan_out) {
+  Runtime runtime(RuntimeOptions().max_signatures(1));
+  LazyGraphModule module(runtime, plus(1, TensorType(DType::f32, {Dim("N")})));
+  support::Loop loop;
+  module(Inputs(zeros));
+  for (std::int64_t n = 1; n < 4; ++n) {
+    const Inputs wrong(Tensor::zeros(DType::f32, Shape{n, n}));
+    BOOST_CHECK_THROW(module(wrong), Error);
+    Call awaited(loop, module, wrong);
+    BOOST_CHECK_THROW(awaited.get(), Error);
+  }
+  module(Inputs(zeros));
+  BOOST_TEST(runtime.stats().specializations == 1u);
+  BOOST_TEST(runtime.stats().plans == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(executables_and_their_weights_are_counted_while_they_live) {
   Runtime runtime;
   {
