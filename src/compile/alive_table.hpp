@@ -1,11 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace lazyfx::compile {
 
@@ -17,8 +17,8 @@ class AliveTable : public std::enable_shared_from_this<AliveTable<Key, Value>> {
  public:
   class Entry {
    public:
-    Entry(std::shared_ptr<AliveTable> table, std::uint64_t hash, Key key, Value value)
-        : key(std::move(key)), value(std::move(value)), table_(std::move(table)), hash_(hash) {}
+    Entry(std::shared_ptr<AliveTable> table, std::uint64_t hash, Key made_from, Value made)
+        : key(std::move(made_from)), value(std::move(made)), table_(std::move(table)), hash_(hash) {}
     ~Entry() { table_->forget(*this); }
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
@@ -33,23 +33,25 @@ class AliveTable : public std::enable_shared_from_this<AliveTable<Key, Value>> {
   };
   using EntryPtr = std::shared_ptr<const Entry>;
 
-  /// null: none is alive.
+  /// null: none is alive, or too many others are that look alike.
   EntryPtr find(std::uint64_t hash, const Key& key) const {
-    std::vector<EntryPtr> candidates;  // outlives the lock: the last user may have gone meanwhile
+    std::array<EntryPtr, most_compared> candidates;  // outlives the lock: the last user may have gone meanwhile
+    std::size_t count = 0;
     {
       const std::lock_guard lock(mutex_);
       const auto [begin, end] = entries_.equal_range(hash);
-      for (auto at = begin; at != end; ++at) {
-        if (auto entry = at->second.second.lock()) candidates.push_back(std::move(entry));
+      for (auto at = begin; at != end && count < most_compared; ++at) {
+        candidates[count] = at->second.second.lock();
+        count += candidates[count] != nullptr;
       }
     }
-    for (EntryPtr& candidate : candidates) {
-      if (candidate->key == key) return std::move(candidate);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (candidates[i]->key == key) return std::move(candidates[i]);
     }
     return nullptr;
   }
 
-  /// Two threads that found none may each insert theirs: both are right.
+  /// Equal keys may be in it more than once.
   EntryPtr insert(std::uint64_t hash, Key key, Value value) {
     auto entry = std::make_shared<Entry>(this->shared_from_this(), hash, std::move(key), std::move(value));
     const std::lock_guard lock(mutex_);
@@ -68,6 +70,7 @@ class AliveTable : public std::enable_shared_from_this<AliveTable<Key, Value>> {
     }
   }
 
+  static constexpr std::size_t most_compared = 8;
   mutable std::mutex mutex_;
   std::unordered_multimap<std::uint64_t, std::pair<const Entry*, std::weak_ptr<const Entry>>> entries_;  // protected by mutex_
 };

@@ -16,8 +16,9 @@
 namespace lazyfx::compile {
 
 /// The kernels and packed constants that a runtime's plans use, shared by content: a plan whose neighbour changed takes what it has in common
-/// with plans that are alive, and makes and packs only what differs. Keeps nothing that no plan uses. Any thread.
-class KernelTable final : public kernels::Packing {
+/// with plans that are alive, and makes and packs only what differs. Each plan has entries of its own, whose keys are its own constants, so that
+/// none keeps another's alive. Any thread.
+class KernelTable {
  public:
   explicit KernelTable(std::shared_ptr<Gauges> gauges);
 
@@ -25,8 +26,6 @@ class KernelTable final : public kernels::Packing {
   std::shared_ptr<const kernels::Kernel> take(const kernels::KernelRequest& request);
   /// True for the primitives whose kernels are costly to make or hold constants; the others are made faster than they are found.
   static bool shares(const Primitive& primitive) noexcept;
-
-  kernels::Packed pack(const Tensor& constant, std::string order, std::size_t bytes, const std::function<void(std::byte*)>& pack) override;
 
   struct Counts {
     std::uint64_t made = 0, shared = 0;  ///< kernels
@@ -44,6 +43,7 @@ class KernelTable final : public kernels::Packing {
     std::optional<kernels::Epilogue> epilogue;
 
     bool operator==(const KernelKey& other) const;
+    bool has_constants_of(const KernelKey& other) const;  ///< the same tensors, not only equal ones
     std::uint64_t hash() const;
   };
   struct PackedKey {
@@ -57,8 +57,18 @@ class KernelTable final : public kernels::Packing {
     kernels::AlignedBytes memory;
     Charge charge;
   };
-  using Kernels = AliveTable<KernelKey, std::unique_ptr<const kernels::Kernel>>;
-  using Constants = AliveTable<PackedKey, PackedBytes>;
+  using PackedPtr = std::shared_ptr<const PackedBytes>;
+  using Constants = AliveTable<PackedKey, PackedPtr>;
+  /// A kernel, and what lets its packed constants be found.
+  struct Made {
+    std::shared_ptr<const kernels::Kernel> kernel;
+    std::vector<Constants::EntryPtr> packed;
+  };
+  using Kernels = AliveTable<KernelKey, Made>;
+  class Packer;
+
+  Made make(const kernels::KernelRequest& request);
+  Made share(const Kernels::Entry& other, const KernelKey& key);
 
   const std::shared_ptr<Gauges> gauges_;
   const std::shared_ptr<Kernels> kernels_ = std::make_shared<Kernels>();

@@ -28,6 +28,7 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
   if (queue.size >= limits_.queued) {
     std::shared_ptr<Job> displaced = priority >= Priority::awaited && has_worker ? displaceable(queue) : nullptr;
     if (!displaced) return Submitted::full;
+    look_again_at_runs();
     displaced->next_dropped_ = std::move(displaced_);
     displaced_ = std::move(displaced);
   }
@@ -56,6 +57,7 @@ void Scheduler::promote(Job& job, Priority priority) {
   const auto moved = extract(job);
   moved->priority_ = priority;
   insert(moved);
+  look_again_at_runs();
 }
 
 bool Scheduler::withdraw(Job& job) {
@@ -64,6 +66,7 @@ bool Scheduler::withdraw(Job& job) {
   const std::lock_guard lock(mutex_);
   if (!job.place_.is_linked()) return false;
   taken = extract(job);
+  look_again_at_runs();
   return true;
 }
 
@@ -110,7 +113,21 @@ void Scheduler::update_urgency() noexcept {
 
 bool Scheduler::may_run(const Job& job) const noexcept {
   if (job.lane() != Lane::run || runs_ == 0) return true;
-  return runs_ < limits_.runs && run_bytes_ <= limits_.run_bytes && job.bytes() <= limits_.run_bytes - run_bytes_;
+  if (runs_ >= limits_.runs) return false;
+  const std::size_t bytes = job.bytes();
+  return bytes == 0 || (run_bytes_ <= limits_.run_bytes && bytes <= limits_.run_bytes - run_bytes_);
+}
+
+/// Another run is at the front, or there is room for it, and threads may have turned away from the one before.
+void Scheduler::look_again_at_runs() noexcept {
+  if (!std::exchange(held_back_, false)) return;
+  wake_.notify_all();
+  if (!workplace_.post) return;
+  try {
+    for (std::size_t n = passes_ + active(); n < limits_.threads; ++n) provide_worker();
+  } catch (const std::bad_alloc&) {
+    // Those that run look at the queue when they end.
+  }
 }
 
 /// The front of the class that counts most now. Age lifts a job up to what is awaited, never above it.
@@ -181,7 +198,7 @@ void Scheduler::run_one(std::unique_lock<std::mutex>& lock, const std::shared_pt
   --running_;
   runs_ -= is_run;
   run_bytes_ -= bytes;
-  if (is_run && std::exchange(held_back_, false)) wake_.notify_all();
+  if (is_run) look_again_at_runs();
   update_urgency();
 }
 

@@ -162,6 +162,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   // REQUIRES: mutex_ held.
   Queue& queue_of(const Job& job) noexcept { return queues_[static_cast<std::size_t>(job.lane())]; }
   bool may_run(const Job& job) const noexcept;
+  void look_again_at_runs() noexcept;
   Best best(Time now);
   std::shared_ptr<Job> take(const Best& best) noexcept;
   void insert(std::shared_ptr<Job> job) noexcept;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "compile/kernel_table.hpp"
@@ -166,6 +167,9 @@ class StaticPlanBuilder {
         return kernel;
       }
       auto kernel = table->take(request);
+      for (const Tensor& constant : constants) {
+        if (constant.defined()) named_by_kernels_.push_back(constant);
+      }
       plan_.shared_bytes_ += kernel->resident_bytes();
       return kernel;
     } catch (...) {
@@ -238,7 +242,10 @@ class StaticPlanBuilder {
     for (const auto& step : plan_.program_->steps) {
       if (step.kind == Program::Kind::constant && step.constant.defined()) of_model.insert(step.constant.raw());
     }
-    for (const Tensor& constant : plan_.constants_) weights += of_model.contains(constant.raw()) ? 0 : constant.byte_size();
+    std::map<const void*, std::size_t> computed;
+    for (const Tensor& constant : plan_.constants_) computed[constant.raw()] = constant.byte_size();
+    for (const Tensor& constant : named_by_kernels_) computed[constant.raw()] = constant.byte_size();
+    for (const auto& [at, bytes] : computed) weights += of_model.contains(at) ? 0 : bytes;
     const std::size_t tables = sizeof plan_ + plan_.steps_.capacity() * sizeof(StaticPlan::Step) +
                                plan_.places_.capacity() * sizeof(Place) + plan_.views_.capacity() * sizeof(StaticPlan::View) +
                                plan_.slots_.capacity() * sizeof(StaticPlan::View) + plan_.constants_.capacity() * sizeof(Tensor);
@@ -248,6 +255,7 @@ class StaticPlanBuilder {
   StaticPlan& plan_;
   TypedGraph& graph_;
   std::vector<std::shared_ptr<const kernels::Kernel>> kernels_;  ///< per step
+  std::vector<Tensor> named_by_kernels_;                         ///< constants that the table keeps to compare with
   std::size_t own_bytes_ = 0;                                    ///< of kernels that no table has
   MemoryPlan memory_;
   std::vector<std::uint32_t> last_use_;

@@ -196,7 +196,7 @@ class OneDnnConvolution final : public Kernel {
 
   static std::optional<Tail> describe_tail(const Epilogue& epilogue, const Operand& output, std::vector<memory::desc>& operands) {
     auto tail = match_tail(epilogue.body);
-    if (!tail) return tail;
+    if (!tail || repeats_with_other_numbers(*tail)) return std::nullopt;
     for (const Operand& operand : epilogue.operands) {
       const auto place = place_of(operand, output);
       if (!place) return std::nullopt;
@@ -220,7 +220,7 @@ class OneDnnConvolution final : public Kernel {
     const memory::desc given = given_weights(geometry);
     weights_bytes_ = (wanted.get_size() + 63) / 64 * 64;
     if (const Tensor weights = constant_of(request, 1); weights.defined()) {
-      packed_weights_ = pack_constant(request.packing, weights, order_of("onednn", given.data, wanted.data), weights_bytes_,
+      packed_weights_ = pack_constant(request.packing, request.constants[1], order_of("onednn", given.data, wanted.data), weights_bytes_,
                                       [&](std::byte* to) { onednn::reorder(given, weights.raw(), wanted, to); });
       resident_bytes_ += weights_bytes_;
     } else if (given != wanted) {
@@ -231,7 +231,7 @@ class OneDnnConvolution final : public Kernel {
       run_time_weights_bytes_ = weights_bytes_ + (desc.scratchpad_desc().get_size() + 63) / 64 * 64;
     }
     if (const Tensor bias = has_bias_ ? constant_of(request, 2) : Tensor(); bias.defined()) {
-      packed_bias_ = pack_constant(request.packing, bias, "as it is", bias.byte_size(), [&](std::byte* to) {
+      packed_bias_ = pack_constant(request.packing, request.constants[2], "as it is", bias.byte_size(), [&](std::byte* to) {
         std::copy_n(static_cast<const std::byte*>(bias.raw()), bias.byte_size(), to);
       });
       resident_bytes_ += bias.byte_size();

@@ -136,7 +136,9 @@ LayoutPreference preferred_layouts(const Primitive& primitive, std::span<const O
 bool supports_epilogue(const Primitive& primitive, const Operand& output, const Epilogue& epilogue) {
   const bool convolves = std::holds_alternative<primitive::Convolution>(primitive);
   if (!convolves && !std::holds_alternative<primitive::Matmul>(primitive)) return false;
-  if (output.dtype != DType::f32 || epilogue.operands.size() > 4 || !match_tail(epilogue.body)) return false;
+  if (output.dtype != DType::f32 || epilogue.operands.size() > 4) return false;
+  const auto tail = match_tail(epilogue.body);
+  if (!tail || (convolves && repeats_with_other_numbers(*tail))) return false;
   return std::all_of(epilogue.operands.begin(), epilogue.operands.end(), [&](const Operand& operand) {
     // The layouts are not settled yet: the same shape will be given the same one.
     return operand.dtype == DType::f32 && (!convolves || place_of({operand.dtype, operand.shape, output.layout}, output));

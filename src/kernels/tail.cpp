@@ -215,4 +215,14 @@ std::optional<TailPlace> place_of(const Operand& operand, const Operand& output)
   return per_channel ? std::optional(TailPlace::per_channel) : std::nullopt;
 }
 
+bool repeats_with_other_numbers(const Tail& tail) {
+  for (std::size_t i = 0; i < tail.steps.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const Tail::Step &a = tail.steps[i], &b = tail.steps[j];
+      if (a.op == b.op && !a.binary() && (a.alpha != b.alpha || a.beta != b.beta)) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace lazyfx::kernels

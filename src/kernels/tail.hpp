@@ -35,6 +35,10 @@ struct Tail {
 /// sigmoid, tanh, swish, hard swish, GELU, ELU and so on. Nothing if the program is anything else.
 std::optional<Tail> match_tail(const ScalarProgram& body);
 
+/// True if an activation stands in it twice with different numbers. oneDNN (2.6.3, at every instruction set) applies the first's numbers to
+/// both: Clip(0, 6) and later Clip(-1, 1), or LeakyRelu and later Relu, give wrong values.
+bool repeats_with_other_numbers(const Tail& tail);
+
 /// How an operand lies next to an output that a library writes.
 enum class TailPlace : std::uint8_t { like_output, per_channel, single };
 /// Nothing if the operand is none of these: of the output's shape and layout, one number per channel (axis 1), or one number.

@@ -120,3 +120,44 @@ BOOST_AUTO_TEST_CASE(a_sum_that_is_read_twice_stays_for_the_second_reader) {
   const auto kernels = e.kernels(e.graph->call_function("onnx::Mul", {relu, sum}));
   BOOST_TEST(count(kernels) == 2u);
 }
+
+BOOST_AUTO_TEST_CASE(any_two_activations_after_a_convolution_keep_their_numbers) {
+  struct Activation {
+    const char* op;
+    std::vector<Argument> more;
+    Keywords attributes;
+  };
+  const std::vector<Activation> activations = {{"onnx::Relu", {}, {}},
+                                               {"onnx::LeakyRelu", {}, {{"alpha", 0.3}}},
+                                               {"onnx::Clip", {0.0, 6.0}, {}},
+                                               {"onnx::Clip", {-0.5, 0.25}, {}},
+                                               {"onnx::Min", {0.5}, {}},
+                                               {"onnx::Max", {-0.5}, {}},
+                                               {"onnx::HardSigmoid", {}, {}},
+                                               {"onnx::Elu", {}, {{"alpha", 1.0}}},
+                                               {"onnx::Elu", {}, {{"alpha", 0.3}}},
+                                               {"onnx::Mul", {0.5}, {}},
+                                               {"onnx::Add", {0.25}, {}},
+                                               {"onnx::Neg", {}, {}},
+                                               {"onnx::Sigmoid", {}, {}},
+                                               {"onnx::Tanh", {}, {}}};
+  for (const std::int64_t side : {1, 3}) {
+    for (const bool residual : {false, true}) {
+      for (const Activation& first : activations) {
+        for (const Activation& second : activations) {
+          Example e;
+          const auto apply = [&](const Activation& a, Node x) {
+            Arguments arguments{x};
+            arguments.insert(arguments.end(), a.more.begin(), a.more.end());
+            return e.graph->call_function(a.op, arguments, a.attributes);
+          };
+          const Node x = e.input("x", Shape{1, 8, 6, 6}), w = e.input("w", Shape{8, 8, side, side});
+          const Argument pads = Argument::list({side / 2, side / 2, side / 2, side / 2});
+          Node y = apply(first, e.graph->call_function("onnx::Conv", {x, w}, {{"pads", pads}}));
+          if (residual) y = e.graph->call_function("onnx::Add", {y, x});
+          static_cast<void>(e.kernels(apply(second, y)));
+        }
+      }
+    }
+  }
+}

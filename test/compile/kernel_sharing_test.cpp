@@ -192,6 +192,73 @@ BOOST_AUTO_TEST_CASE(kernels_that_differ_in_one_number_are_not_mixed_up) {
   BOOST_TEST(runtime.stats().kernels_made == modules.size());
 }
 
+BOOST_AUTO_TEST_CASE(numbers_that_differ_in_the_sign_of_zero_alone_differ) {
+  Runtime runtime;
+  Container root;
+  root.set_parameter("w", Tensor::from<float>(std::vector<float>(4, 1.0F), Shape{2, 2}));
+  const Inputs x(Tensor::from<float>(std::vector<float>(4, 1.0F), Shape{2, 2}));
+  std::vector<std::unique_ptr<LazyGraphModule>> modules;
+  for (const double zero : {0.0, -0.0}) {
+    const auto graph = std::make_shared<Graph>();
+    Node y = graph->placeholder("x", TensorType(DType::f32, {2, 2}));
+    y = graph->call_function("onnx::Min", {graph->call_function("onnx::MatMul", {y, graph->get_attr("w")}), zero});
+    graph->output(graph->call_function("onnx::Reciprocal", {y}));
+    modules.push_back(std::make_unique<LazyGraphModule>(runtime, graph, &root));
+    BOOST_TEST(equal((*modules.back())(x).as_tensor(), Interpreter(*modules.back()).run(x.values()).as_tensor()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_module_that_shares_keeps_no_weights_of_another_alive) {
+  Runtime runtime(RuntimeOptions().cache_bytes(0));
+  const auto storage = [](std::weak_ptr<const void>& alive) {
+    const auto data = std::make_shared<std::vector<float>>(35, 0.5F);
+    alive = data;
+    return Tensor::wrap(DType::f32, Shape{7, 5}, data->data(), data);
+  };
+  std::weak_ptr<const void> first_alive, second_alive;
+  const auto make = [&](std::weak_ptr<const void>& alive) {
+    Layers layers(1);
+    layers.root.set_parameter("w3", storage(alive));
+    auto module = layers.module(runtime);
+    return module;
+  };
+  auto first = make(first_alive);
+  first->real_recompile();
+  auto second = make(second_alive);
+  BOOST_TEST(made_during(runtime, [&] {
+               second->set_attr("b0", noise(Shape{8}, 5));  // else both would be one executable
+               second->recompile();
+               second->real_recompile();
+             }) == (Made{1, 1}));
+  first.reset();
+  runtime.stop();
+  BOOST_TEST(first_alive.expired());
+  BOOST_TEST(!second_alive.expired());
+  BOOST_TEST(right(*second));
+}
+
+BOOST_AUTO_TEST_CASE(weights_that_a_pass_computed_are_counted) {
+  const auto bytes = [](bool normalised) {
+    Runtime runtime;
+    const auto graph = std::make_shared<Graph>();
+    Container root;
+    root.set_parameter("w", noise(Shape{64, 64, 3, 3}, 1));
+    for (const char* name : {"scale", "shift", "mean", "variance"})
+      root.set_parameter(name, Tensor::from<float>(std::vector<float>(64, 0.5F), Shape{64}));
+    Node x = graph->placeholder("x", TensorType(DType::f32, {1, 64, 5, 5}));
+    const auto attribute = [&](const char* name) { return graph->get_attr(name); };
+    x = graph->call_function("onnx::Conv", {x, attribute("w")});
+    if (normalised)
+      x = graph->call_function("onnx::BatchNormalization",
+                               {x, attribute("scale"), attribute("shift"), attribute("mean"), attribute("variance")});
+    graph->output(x);
+    LazyGraphModule module(runtime, graph, &root);
+    module.real_recompile();
+    return runtime.stats().weight_bytes;
+  };
+  BOOST_TEST(bytes(true) >= bytes(false) + 64 * 64 * 9 * sizeof(float));
+}
+
 BOOST_AUTO_TEST_CASE(nothing_stays_packed_when_no_plan_uses_it) {
   Runtime runtime;
   {

@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include <boost/asio/thread_pool.hpp>
+
 #include "lazyfx/module/interpreter.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/coroutine.hpp"
@@ -62,6 +64,52 @@ BOOST_AUTO_TEST_CASE(runs_that_fit_together_run_together) {
   gate->open();
   first.get();
   second.get();
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_fits_starts_when_the_one_before_it_that_does_not_is_cancelled) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(options(gate).threads(3).run_bytes(1));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule large(runtime, held()), small(runtime, support::chain({"t::held_run"}));  // the small one needs no scratch memory
+  large.real_recompile();
+  small.real_recompile();
+  support::Loop loop;
+  Call first(loop, large, zeros, on_pool);
+  gate->wait_for_arrivals(1);
+  Call second(loop, large, zeros, on_pool);
+  Call third(loop, small, zeros, on_pool);
+  while (runtime.stats().queued < 2) std::this_thread::yield();
+  second.cancel();
+  BOOST_CHECK_THROW(second.get(), boost::system::system_error);
+  gate->wait_for_arrivals(2);
+  gate->open();
+  first.get();
+  third.get();
+}
+
+BOOST_AUTO_TEST_CASE(on_an_executor_runs_that_waited_for_room_start_together_too) {
+  const auto gate = std::make_shared<support::Gate>();
+  boost::asio::thread_pool pool(4);
+  Runtime runtime(options(gate).threads(4).run_bytes(1).executor(pool.get_executor()));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule large(runtime, held()), small(runtime, support::chain({"t::held_run"}));
+  large.real_recompile();
+  small.real_recompile();
+  support::Loop loop;
+  Call first(loop, large, zeros, on_pool);
+  gate->wait_for_arrivals(1);
+  Call second(loop, large, zeros, on_pool);
+  Call third(loop, small, zeros, on_pool), fourth(loop, small, zeros, on_pool), fifth(loop, small, zeros, on_pool);
+  while (runtime.stats().queued < 4) std::this_thread::yield();
+  second.cancel();
+  BOOST_CHECK_THROW(second.get(), boost::system::system_error);
+  gate->wait_for_arrivals(4);
+  gate->open();
+  first.get();
+  third.get();
+  fourth.get();
+  fifth.get();
+  runtime.stop();
 }
 
 BOOST_AUTO_TEST_CASE(trim_frees_what_idle_threads_keep) {
