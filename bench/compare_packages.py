@@ -16,6 +16,7 @@ import argparse
 import json
 import pathlib
 import statistics
+import subprocess
 import sys
 import tempfile
 
@@ -42,6 +43,13 @@ print((time.perf_counter() - start) * 1e3)
 '''
 
 
+def has_torch(python):
+    try:
+        return subprocess.run([python, '-c', 'import torch.package'], stderr=subprocess.DEVNULL).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
 class Bench:
     def __init__(self, options, folder):
         self.options = options
@@ -49,11 +57,12 @@ class Bench:
         self.programs = pathlib.Path(options.build) / 'bin'
         self.models = pathlib.Path(options.models)
         self.pin = ['taskset', '--cpu-list', str(options.core)]
+        self.has_torch = has_torch(options.torch_python)
 
     def pack(self, name):
         package = self.folder / f'{name}.lfx'
         output_of([str(self.programs / 'lazyfx'), 'pack', str(self.models / MODELS[name][0]), str(package)])
-        if not self.options.torch_python:
+        if not self.has_torch:
             return package, None
         other = self.folder / f'{name}.torch'
         output_of([self.options.torch_python, '-c', TORCH_SAVES, str(package), str(other)])
@@ -93,7 +102,7 @@ MEMORY_HEADING = f'{"":20}{"package":>9}{"before":>9}{"imported":>10}{"answered"
 
 def row(result):
     a, b, torch = result['ours'], result['onnxruntime'], result['torch_package_ms']
-    beside = 'not installed' if torch is None else f'{torch:.2f}'
+    beside = 'no torch' if torch is None else f'{torch:.2f}'
     return (f'{result["model"]:20}{a["import_ms"]:9.3f}{b["load_ms"]:10.2f}{a["import_ms"] / b["load_ms"]:8.3f}'
             f'{a["first_ms"]:10.3f}{b["first_output_ms"]:10.2f}{a["first_ms"] / b["first_output_ms"]:7.2f}{beside:>15}')
 
@@ -111,7 +120,7 @@ def main():
     parser.add_argument('--models', default=ROOT / 'build' / 'models', help='what cmake/fetch_models.sh --peer filled')
     parser.add_argument('--samples', type=int, default=5, help='processes of each program for each model')
     parser.add_argument('--core', type=int, default=0, help='the CPU that everything is pinned to')
-    parser.add_argument('--torch-python', help='a python that can import torch (Debian: python3-torch, /usr/bin/python3)')
+    parser.add_argument('--torch-python', default='/usr/bin/python3', help='a python that can import torch, as Debian\'s with python3-torch')
     parser.add_argument('--json', type=pathlib.Path, help='write the figures there too')
     parser.add_argument('names', nargs='*', metavar='MODEL_NAME', help='default: ' + ', '.join(names))
     options = parser.parse_args()
