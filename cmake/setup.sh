@@ -14,7 +14,7 @@ set -eu
 
 build="ca-certificates git cmake ninja-build ccache pkg-config g++ clang-19 lld-19 libboost1.81-dev libboost-serialization1.81-dev
   libboost-test1.81-dev libboost-program-options1.81-dev libtbb-dev libdnnl-dev libhwy-dev libprotobuf-dev protobuf-compiler
-  libonnx-dev nlohmann-json3-dev libpng-dev libxxhash-dev libssl-dev libminizip-dev zlib1g-dev libbenchmark-dev"
+  libonnx-dev nlohmann-json3-dev libpng-dev libxxhash-dev libssl-dev libminizip-dev zlib1g-dev libbenchmark-dev python3"
 models="ca-certificates npm"
 example="imagemagick fonts-dejavu-core"
 sanitize="libclang-rt-19-dev dpkg-dev"

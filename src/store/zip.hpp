@@ -12,25 +12,36 @@
 
 namespace lazyfx::store {
 
-/// Zip files of stored entries, as packages use them (PKWARE's APPNOTE 6.3, without zip64): `unzip` lists and unpacks them.
+/// Zip files of stored entries, as packages use them (PKWARE's APPNOTE 6.3): `unzip` lists and unpacks them.
 
 /// True for names that stay inside a folder wherever they are unpacked: parts joined by '/', none of them empty, "." or "..", no
 /// backslash, colon, or control character.
 bool is_safe_entry_name(std::string_view name);
 
+/// From where on a number is written in the records of zip64. Smaller ones than the default make small files of large ones' form.
+struct Zip64From {
+  std::uint64_t bytes = 0xffffffff;
+  std::uint64_t entries = 0xffff;
+};
+
 class ZipWriter {
  public:
-  explicit ZipWriter(AtomicFile& out) : out_(out) {}
-  /// The content begins at a multiple of `alignment` in the file. Throws StoreError(too_large) beyond 4 GiB.
+  explicit ZipWriter(AtomicFile& out, Zip64From zip64 = {}) : out_(out), zip64_(zip64) {}
+  /// The content begins at a multiple of `alignment`, below 65536, in the file.
   void add(const std::string& name, std::span<const std::byte> content, std::size_t alignment = 1);
   void finish(const std::string& comment);
 
  private:
   struct Entry {
     std::string name;
-    std::uint32_t crc, size, offset;
+    std::uint32_t crc;
+    std::uint64_t size, offset;
   };
+  std::string directory_row(const Entry& entry) const;
+  std::uint32_t narrow(std::uint64_t number) const;
+
   AtomicFile& out_;
+  Zip64From zip64_;
   std::vector<Entry> entries_;
 };
 

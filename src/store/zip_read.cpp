@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "lazyfx/store/store_error.hpp"
@@ -19,7 +20,7 @@ class Reader {
   ZipDirectory run() {
     find_end();
     std::uint64_t at = directory_;
-    for (std::uint32_t i = 0; i < count_; ++i) at = read_entry(at);
+    for (std::uint64_t i = 0; i < count_; ++i) at = read_entry(at);
     if (at != end_) fail(StoreFault::corrupted, "the directory does not end where its end says");
     check_coverage();
     return std::move(result_);
@@ -60,18 +61,69 @@ class Reader {
   void open_end(std::size_t at) {
     end_ = at;
     count_ = little_at<std::uint16_t>(bytes_, at + 10);
-    const std::uint64_t size = little_at<std::uint32_t>(bytes_, at + 12);
+    std::uint64_t size = little_at<std::uint32_t>(bytes_, at + 12);
     directory_ = little_at<std::uint32_t>(bytes_, at + 16);
     if (little_at<std::uint32_t>(bytes_, at + 4) != 0 || little_at<std::uint16_t>(bytes_, at + 8) != count_) {
       fail(StoreFault::unsupported, "zip files in several parts are not read");
     }
-    if (count_ == std::numeric_limits<std::uint16_t>::max() || directory_ == std::numeric_limits<std::uint32_t>::max()) {
-      fail(StoreFault::unsupported, "zip64 files are not read");
-    }
+    if (count_ == zip::elsewhere16 || size == zip::elsewhere32 || directory_ == zip::elsewhere32) size = open_end64(size);
     if (count_ > most_entries_) fail(StoreFault::too_large, std::to_string(count_) + " entries are beyond the limit");
-    if (directory_ > at || size != at - directory_) fail(StoreFault::corrupted, "the directory is not where its end says");
+    if (directory_ > end_ || size != end_ - directory_) fail(StoreFault::corrupted, "the directory is not where its end says");
     if (count_ > size / zip::central_size) fail(StoreFault::corrupted, "the directory is too short for its entries");
     result_.comment = text(bytes_.subspan(at + zip::end_size));
+  }
+
+  // The record of zip64 and what tells where it is, both right before the end; returns the directory's size.
+  std::uint64_t open_end64(std::uint64_t narrow_size) {
+    if (end_ < zip::end64_size + zip::locator_size) fail(StoreFault::corrupted, "its end points to a zip64 record that is not there");
+    const auto at = static_cast<std::size_t>(end_) - zip::locator_size - zip::end64_size;
+    const auto record = bytes_.subspan(at, zip::end64_size), locator = bytes_.subspan(at + zip::end64_size, zip::locator_size);
+    if (little_at<std::uint32_t>(locator, 0) != zip::locator_signature || little_at<std::uint64_t>(locator, 8) != at ||
+        little_at<std::uint32_t>(record, 0) != zip::end64_signature || little_at<std::uint64_t>(record, 4) != zip::end64_size - 12) {
+      fail(StoreFault::corrupted, "its end points to a zip64 record that is not there");
+    }
+    const auto count = little_at<std::uint64_t>(record, 24), size = little_at<std::uint64_t>(record, 40);
+    const auto directory = little_at<std::uint64_t>(record, 48);
+    if (little_at<std::uint32_t>(locator, 4) != 0 || little_at<std::uint32_t>(locator, 16) > 1 ||
+        little_at<std::uint64_t>(record, 16) != 0 || little_at<std::uint64_t>(record, 32) != count) {
+      fail(StoreFault::unsupported, "zip files in several parts are not read");
+    }
+    const auto contradicts = [](std::uint64_t narrow, std::uint64_t elsewhere, std::uint64_t wide) {
+      return narrow != elsewhere && narrow != wide;
+    };
+    if (contradicts(count_, zip::elsewhere16, count) || contradicts(narrow_size, zip::elsewhere32, size) ||
+        contradicts(directory_, zip::elsewhere32, directory)) {
+      fail(StoreFault::corrupted, "its end contradicts the zip64 record");
+    }
+    count_ = count;
+    directory_ = directory;
+    end_ = at;
+    return size;
+  }
+
+  // Numbers of a header, in this order, each of which is in the header's zip64 field when it is all ones; the field holds nothing else.
+  template <std::size_t n>
+  void widen(std::array<std::uint64_t*, n> numbers, std::span<const std::byte> extra, const std::string& which) const {
+    const auto damaged = [&] { fail(StoreFault::corrupted, which + " has damaged extra fields"); };
+    std::optional<std::span<const std::byte>> field;
+    while (!extra.empty()) {
+      if (extra.size() < 4) damaged();
+      const std::size_t size = little_at<std::uint16_t>(extra, 2);
+      if (size > extra.size() - 4) damaged();
+      if (little_at<std::uint16_t>(extra, 0) == zip::field64) {
+        if (field) damaged();
+        field = extra.subspan(4, size);
+      }
+      extra = extra.subspan(4 + size);
+    }
+    auto left = field.value_or(std::span<const std::byte>());
+    for (std::uint64_t* const number : numbers) {
+      if (*number != zip::elsewhere32) continue;
+      if (left.size() < 8) fail(StoreFault::corrupted, which + " lacks a number of its zip64 field");
+      *number = little_at<std::uint64_t>(left, 0);
+      left = left.subspan(8);
+    }
+    if (!left.empty() || (field && field->empty())) fail(StoreFault::corrupted, which + " has numbers in its zip64 field for nothing");
   }
 
   std::uint64_t read_entry(std::uint64_t at) {
@@ -90,10 +142,11 @@ class Reader {
       fail(StoreFault::unsupported, which + " is encrypted or streamed, which is not read");
     }
     if (little_at<std::uint16_t>(central, 10) != 0) fail(StoreFault::unsupported, which + " is compressed, which is not read");
-    const std::uint64_t size = little_at<std::uint32_t>(central, 20);
-    if (little_at<std::uint32_t>(central, 24) != size) fail(StoreFault::corrupted, which + " has two sizes");
+    std::uint64_t packed = little_at<std::uint32_t>(central, 20), size = little_at<std::uint32_t>(central, 24);
+    std::uint64_t offset = little_at<std::uint32_t>(central, 42);
+    widen<3>({&size, &packed, &offset}, central.subspan(zip::central_size + name_size, extra), which);
+    if (packed != size) fail(StoreFault::corrupted, which + " has two sizes");
     if (little_at<std::uint16_t>(central, 34) != 0) fail(StoreFault::unsupported, which + " lies in another file");
-    const std::uint64_t offset = little_at<std::uint32_t>(central, 42);
     const auto content = open_local(central, offset, size, name);
     if (!result_.entries.emplace(name, ZipDirectory::Entry{content, little_at<std::uint32_t>(central, 16)}).second) {
       fail(StoreFault::corrupted, which + " is there twice");
@@ -107,14 +160,18 @@ class Reader {
     if (directory_ < zip::local_size || offset > directory_ - zip::local_size) contradiction();
     const auto local = bytes_.subspan(offset);
     if (little_at<std::uint32_t>(local, 0) != zip::local_signature) contradiction();
-    // Flags, method, check sum, sizes and the name's length, which stand two bytes further in the directory.
+    // Flags and method, check sum, the name's length, which stand two bytes further in the directory.
     const auto same = [&](std::size_t from, std::size_t to) {
       return std::equal(local.begin() + static_cast<std::ptrdiff_t>(from), local.begin() + static_cast<std::ptrdiff_t>(to),
                         central.begin() + static_cast<std::ptrdiff_t>(from) + 2);
     };
-    if (!same(6, 10) || !same(14, 28)) contradiction();
-    const std::uint64_t header = zip::local_size + name.size() + little_at<std::uint16_t>(local, 28);
+    if (!same(6, 10) || !same(14, 18) || !same(26, 28)) contradiction();
+    const std::size_t extra = little_at<std::uint16_t>(local, 28);
+    const std::uint64_t header = zip::local_size + name.size() + extra;
     if (header > directory_ - offset || size > directory_ - offset - header) contradiction();
+    std::uint64_t packed = little_at<std::uint32_t>(local, 18), whole = little_at<std::uint32_t>(local, 22);
+    widen<2>({&whole, &packed}, local.subspan(zip::local_size + name.size(), extra), "the local header of entry " + name);
+    if (packed != size || whole != size) contradiction();
     if (text(local.subspan(zip::local_size, name.size())) != name) contradiction();
     extents_.push_back({offset, offset + header + size});
     return local.subspan(header, size);
@@ -133,8 +190,7 @@ class Reader {
   std::span<const std::byte> bytes_;
   std::uint64_t most_entries_;
   const std::string& place_;
-  std::uint64_t end_ = 0, directory_ = 0;
-  std::uint32_t count_ = 0;
+  std::uint64_t end_ = 0, directory_ = 0, count_ = 0;
   std::vector<Extent> extents_;
   ZipDirectory result_;
 };

@@ -58,7 +58,8 @@ struct Fixture {
   Reduced expected;
 };
 
-const std::vector<std::string> archives = {"archive-1.lfxa", "archive-2.lfxa"}, packages = {"package-1.lfx", "package-2.lfx"};
+const std::vector<std::string> archives = {"archive-1.lfxa", "archive-2.lfxa"},
+                               packages = {"package-1.lfx", "package-2.lfx", "package-2-wide.lfx"};
 
 template <class Load>
 StoreFault fault_of(Load load) {
