@@ -1,15 +1,23 @@
 #include "problems.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "graph/utf8.hpp"
 
 namespace lazyfx::onnx {
 
 std::string in_quotes(std::string_view name) {
   constexpr std::size_t longest = 80;
   std::string text = "'";
-  for (const char c : name.substr(0, longest)) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    text += control ? '?' : c;
+  for (std::string_view rest = name.substr(0, longest); !rest.empty();) {
+    const std::size_t length = utf8_length(rest);
+    const auto c = static_cast<unsigned char>(rest[0]);
+    if (length == 0 || c < 0x20 || c == 0x7f)
+      text += '?';
+    else
+      text += rest.substr(0, length);
+    rest.remove_prefix(std::max<std::size_t>(length, 1));
   }
   if (name.size() > longest) text += "...";
   return text + "'";

@@ -8,7 +8,7 @@
 
 namespace lazyfx::onnx {
 
-/// A name out of a file in quotes, fit to be shown: control characters replaced, long ones cut.
+/// A name out of a file in quotes, fit to be shown: UTF-8, what is no character of a line replaced, long ones cut.
 std::string in_quotes(std::string_view name);
 
 /// Collects what is wrong with one file, so that it is reported at once.

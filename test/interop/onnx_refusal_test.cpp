@@ -172,4 +172,7 @@ BOOST_AUTO_TEST_CASE(names_are_shown_without_their_control_characters) {
   BOOST_TEST(!contains(message, "\n"));
   BOOST_TEST(!contains(message, "\x1b"));
   BOOST_TEST(message.size() < 400U);
+
+  graph.nodes[1] = w::node("Relu", {"gr\xc3\xb6\xc3\x9f" "e\xf3"}, {"y"});
+  BOOST_TEST(contains(failure_of(w::model(graph)).second, "'gr\xc3\xb6\xc3\x9f" "e?'"));
 }
