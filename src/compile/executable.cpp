@@ -59,10 +59,8 @@ Executable::Answer Executable::request(const Signature& signature, std::shared_p
   Slot* slot = find_slot(signature);
   if (slot != nullptr && slot->answer.ready()) return slot->answer;
   if (!runtime) return {nullptr, Failure::stopped()};
-  if (slot == nullptr) {
-    if (Failure refusal = refusal_of(signature)) return {nullptr, std::move(refusal)};
-    slot = &add_slot(signature);
-  }
+  Failure refusal;
+  if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) return {nullptr, std::move(refusal)};
   if (slot->job) {
     runtime->scheduler().promote(*slot->job, priority);
   } else if (!slot->building) {
@@ -83,10 +81,8 @@ Executable::Answer Executable::make_now(const Signature& signature) {
   for (;;) {
     Slot* slot = find_slot(signature);
     if (slot != nullptr && slot->answer.ready()) return slot->answer;
-    if (slot == nullptr) {
-      if (Failure refusal = refusal_of(signature)) return {nullptr, std::move(refusal)};
-      slot = &add_slot(signature);
-    }
+    Failure refusal;
+    if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) return {nullptr, std::move(refusal)};
     if (!slot->building && (!slot->job || (runtime && runtime->scheduler().withdraw(*slot->job)))) {
       slot->job.reset();
       slot->building = true;
@@ -110,7 +106,8 @@ Executable::Answer Executable::make_in_run(const Signature& signature) {
     const std::lock_guard lock(mutex_);
     Slot* slot = find_slot(signature);
     if (slot != nullptr && slot->answer.ready()) return slot->answer;
-    if (slot == nullptr) slot = &add_slot(signature);
+    Failure refusal;
+    if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) return {nullptr, std::move(refusal)};
     alone = slot->building || (slot->job && !(runtime && runtime->scheduler().withdraw(*slot->job)));
     if (!alone) {
       slot->job.reset();
@@ -128,10 +125,12 @@ Executable::Answer Executable::make_in_run(const Signature& signature) {
 }
 
 void Executable::make_ahead(const Signature& signature, const StopToken& stop) {
-  auto plan = make_plan(program_, signature, stop);
+  auto plan = make_plan(program_, signature, stop);  // throws for what add_slot() would refuse
   const std::lock_guard lock(mutex_);
   Slot* slot = find_slot(signature);
-  (slot != nullptr ? *slot : add_slot(signature)).answer.plan = std::move(plan);
+  Failure refusal;
+  if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) refusal.raise();
+  slot->answer.plan = std::move(plan);
 }
 
 PlanAnswer Executable::build(const Signature& signature) {
@@ -182,13 +181,6 @@ void Executable::settle(const Signature& signature, const Answer& answer, bool k
   for (const auto& listener : listeners) listener->on_plan(answer);
 }
 
-Failure Executable::refusal_of(const Signature& signature) const noexcept {
-  try {
-    check_signature(*program_, signature);
-    return {};
-  } catch (...) { return Failure::current(); }
-}
-
 Executable::Slot* Executable::find_slot(const Signature& signature) const {
   for (const auto& slot : slots_) {
     if (slot->signature == signature) return slot.get();
@@ -196,7 +188,13 @@ Executable::Slot* Executable::find_slot(const Signature& signature) const {
   return nullptr;
 }
 
-Executable::Slot& Executable::add_slot(const Signature& signature) {
+Executable::Slot* Executable::add_slot(const Signature& signature, Failure& refusal) {
+  try {
+    check_signature(*program_, signature);
+  } catch (...) {
+    refusal = Failure::current();
+    return nullptr;
+  }
   if (slots_.size() >= max_plans_) {
     // The oldest answer makes room; what is being made stays.
     const auto old = std::find_if(slots_.begin(), slots_.end(), [](const auto& s) { return s->answer.ready(); });
@@ -204,7 +202,7 @@ Executable::Slot& Executable::add_slot(const Signature& signature) {
   }
   slots_.push_back(std::make_unique<Slot>());
   slots_.back()->signature = signature;
-  return *slots_.back();
+  return slots_.back().get();
 }
 
 }  // namespace lazyfx::compile

@@ -74,10 +74,9 @@ class Executable : public std::enable_shared_from_this<Executable> {
   };
   class PlanJob;
 
-  /// A signature that the placeholders refuse takes no room in the table.
-  Failure refusal_of(const Signature& signature) const noexcept;
   Slot* find_slot(const Signature& signature) const;
-  Slot& add_slot(const Signature& signature);
+  /// null: the placeholders refuse it, and it takes no room in the table.
+  Slot* add_slot(const Signature& signature, Failure& refusal);
   Answer build(const Signature& signature);
   void settle(const Signature& signature, const Answer& answer, bool keep);
 

@@ -46,10 +46,10 @@ bool same_constant(const Tensor& a, const Tensor& b) {
 std::uint64_t bits(double x) { return std::bit_cast<std::uint64_t>(x); }
 
 bool same_work(const Primitive& a, const Primitive& b) {
-  const auto* p = std::get_if<primitive::Matmul>(&a);
-  const auto* q = std::get_if<primitive::Matmul>(&b);
-  if (p == nullptr || q == nullptr) return a == b;
-  return p->transpose_a == q->transpose_a && p->transpose_b == q->transpose_b && bits(p->alpha) == bits(q->alpha) &&
+  if (a.index() != b.index()) return false;
+  if (const auto* convolution = std::get_if<primitive::Convolution>(&a)) return *convolution == std::get<primitive::Convolution>(b);
+  const auto *p = std::get_if<primitive::Matmul>(&a), *q = std::get_if<primitive::Matmul>(&b);
+  return p != nullptr && p->transpose_a == q->transpose_a && p->transpose_b == q->transpose_b && bits(p->alpha) == bits(q->alpha) &&
          bits(p->beta) == bits(q->beta);
 }
 

@@ -185,7 +185,8 @@ bool Scheduler::provide_worker() {
   return !threads_.empty();
 }
 
-void Scheduler::run_one(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Job>& job) {
+/// Counts a job as running until all that it held is let go of.
+void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job) {
   const bool is_run = job->lane() == Lane::run;
   const std::size_t bytes = job->bytes();
   ++running_;
@@ -194,6 +195,7 @@ void Scheduler::run_one(std::unique_lock<std::mutex>& lock, const std::shared_pt
   update_urgency();
   lock.unlock();
   job->run();
+  job.reset();
   lock.lock();
   --running_;
   runs_ -= is_run;
@@ -209,28 +211,23 @@ void Scheduler::give_way_now(Priority priority) noexcept {
     if (stopped_ || idle_ > 0) return;
     const Best next = best(now());
     if (next.urgency <= static_cast<int>(priority)) return;
-    auto job = take(next);
     ++suspended_;
-    run_one(lock, job);
+    run_one(lock, take(next));
     --suspended_;
-    lock.unlock();
-    job.reset();
-    lock.lock();
   }
 }
 
 /// One job on a foreign executor; more are asked for one by one, so that its other work has its turns.
 void Scheduler::pass() {
   const Helping helping(*this);
-  std::shared_ptr<Job> job;
   std::vector<std::function<void()>> ended;
   {
     std::unique_lock lock(mutex_);
     drop_displaced(lock);
-    job = take(best(now()));
+    auto job = take(best(now()));
     --passes_;
     if (job) {
-      run_one(lock, job);
+      run_one(lock, std::move(job));
       if (queues_[0].size + queues_[1].size > 0) provide_worker();
     }
     ended = ended_listeners();
@@ -298,11 +295,7 @@ void Scheduler::work() {
       drop_displaced(lock);
       const Best next = active() < limits_.threads ? best(now()) : Best();
       if (next.from != nullptr) {
-        auto job = take(next);
-        run_one(lock, job);
-        lock.unlock();
-        job.reset();
-        lock.lock();
+        run_one(lock, take(next));
         continue;
       }
       if (stopped_) break;

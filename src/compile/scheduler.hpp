@@ -156,7 +156,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   static void* enter(void* self);
   void work();
   void pass();
-  void run_one(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Job>& job);
+  void run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job);
   void give_way_now(Priority priority) noexcept;
 
   // REQUIRES: mutex_ held.

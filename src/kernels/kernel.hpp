@@ -36,8 +36,6 @@ struct Operand {
 struct Epilogue {
   ScalarProgram body;
   std::vector<Operand> operands;
-
-  friend bool operator==(const Epilogue&, const Epilogue&) = default;
 };
 
 /// What a kernel is asked to compute.

@@ -133,18 +133,7 @@ void ModuleCore::request(Priority priority) {
 }
 
 void ModuleCore::retry() {
-  std::vector<std::shared_ptr<ModuleCore>> cores;
-  {
-    NestLock lock(*this);
-    cores.push_back(shared_from_this());
-    if (lock.nested()) {
-      lock.unlock_module();
-      for (ModuleCore* core = walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) {
-        cores.push_back(core->shared_from_this());
-      }
-    }
-  }
-  for (const auto& core : cores) {
+  for (const auto& core : with_all_below()) {
     const compile::Source source = core->marked();
     runtime_->forget_failure(source.fingerprint(), source);
     const std::lock_guard lock(core->mutex_);

@@ -154,6 +154,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   WalkOrder walk_up(bool (*enter)(const ModuleCore&));
   /// This and what it waits for below, but what was asked for at `asked` already.
   WalkOrder walk_down(int asked);
+  std::vector<std::shared_ptr<ModuleCore>> with_all_below();
   WalkOrder walk_rising() noexcept;
   bool rises_with(std::size_t coming) const noexcept;
   void enter_nest();

@@ -140,4 +140,16 @@ const ModuleTable::Link* ModuleCore::find_caller(const ModuleTable& table) {
   return found == table.linked.end() ? nullptr : &*found;
 }
 
+/// This, and all modules below.
+std::vector<std::shared_ptr<ModuleCore>> ModuleCore::with_all_below() {
+  NestLock lock(*this);
+  std::vector<std::shared_ptr<ModuleCore>> cores{shared_from_this()};
+  if (!lock.nested()) return cores;
+  lock.unlock_module();
+  for (ModuleCore* core = walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) {
+    cores.push_back(core->shared_from_this());
+  }
+  return cores;
+}
+
 }  // namespace lazyfx::detail

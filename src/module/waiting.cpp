@@ -154,19 +154,8 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
 
 /// Compiles on this thread what a waiter waits for and nobody has begun. Throws Error(would_deadlock) on a thread of the pool if there is more.
 void ModuleCore::help(Waiter& waiter) {
-  std::vector<std::shared_ptr<ModuleCore>> cores;
-  {
-    NestLock lock(*this);
-    cores.push_back(shared_from_this());
-    if (lock.nested()) {
-      lock.unlock_module();
-      for (ModuleCore* core = walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) {
-        cores.push_back(core->shared_from_this());
-      }
-    }
-  }
   bool all = true;
-  for (const auto& core : cores) {
+  for (const auto& core : with_all_below()) {
     std::shared_ptr<compile::Job> job;
     {
       const std::lock_guard lock(core->mutex_);

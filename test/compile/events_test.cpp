@@ -20,6 +20,7 @@
 
 using namespace lazyfx;
 using support::chain;
+using support::held_plus;
 using support::plus;
 
 namespace {
@@ -62,13 +63,6 @@ class Log {
 };
 
 LazyGraphModuleOptions named(const char* name) { return LazyGraphModuleOptions().class_name(name); }
-
-std::shared_ptr<Graph> held_plus(double c) {
-  auto graph = std::make_shared<Graph>();
-  const Node x = graph->placeholder("x", support::f32(4));
-  graph->output(graph->call_function("onnx::Add", {graph->call_function("t::held", {x}), c}, {}, "total"));
-  return graph;
-}
 
 }  // namespace
 

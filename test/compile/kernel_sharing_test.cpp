@@ -10,6 +10,7 @@
 
 #include "lazyfx/module/interpreter.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/values.hpp"
 
 using namespace lazyfx;
@@ -271,6 +272,7 @@ BOOST_AUTO_TEST_CASE(nothing_stays_packed_when_no_plan_uses_it) {
       module->set_attr("w0", noise(Shape{8, 8, 3, 3}, 100 + i));
       module->recompile();
       module->real_recompile();
+      support::at_rest(runtime);
       runtime.trim();
       // What was replaced is let go of, at the latest when its successor is replaced.
       BOOST_TEST(runtime.stats().weight_bytes <= one + 2 * 8 * 8 * 9 * sizeof(float));

@@ -12,6 +12,7 @@
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/interpreter.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
 #include "support/operators.hpp"
@@ -19,6 +20,7 @@
 
 using namespace lazyfx;
 using support::Call;
+using support::held_plus;
 using support::plus;
 using support::vec;
 
@@ -75,13 +77,6 @@ struct Held {
       : runtime(RuntimeOptions().threads(threads).operators(support::standard_and(support::held_in_compile("t::held", gate)))) {}
 };
 
-std::shared_ptr<Graph> held_plus(double c) {
-  auto graph = std::make_shared<Graph>();
-  const Node x = graph->placeholder("x", support::f32(4));
-  graph->output(graph->call_function("onnx::Add", {graph->call_function("t::held", {x}), c}, {}, "total"));
-  return graph;
-}
-
 }  // namespace
 
 // ---- Waiting -----------------------------------------------------------------------------------------------------------------------------
@@ -111,6 +106,22 @@ BOOST_AUTO_TEST_CASE(a_shared_child_compiles_once_however_many_ways_lead_to_it) 
   const auto a = sum_of(runtime, {b, c, d});
   BOOST_TEST(call(*a) == 6);
   BOOST_TEST(runtime.stats().compiles_started == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(signatures_that_a_child_refuses_push_none_of_its_plans_out) {
+  Runtime runtime(RuntimeOptions().max_signatures(2));
+  const auto child = std::make_shared<LazyGraphModule>(runtime, plus(1, TensorType(DType::f32, {Dim("N")})), nullptr, on_demand());
+  Container root;
+  root.set_submodule("child", child);
+  const auto graph = std::make_shared<Graph>();
+  graph->output(graph->call_module("child", {graph->placeholder("x")}));  // takes anything
+  LazyGraphModule parent(runtime, graph, &root, on_demand());
+  parent(Inputs(zeros));
+  for (std::int64_t n = 1; n < 4; ++n) BOOST_CHECK_THROW(parent(Inputs(Tensor::zeros(DType::f32, Shape{n, n}))), Error);
+  const std::uint64_t before = runtime.stats().specializations;
+  (*child)(Inputs(vec({1, 2})));  // the second that fits: what is published is looked up anew
+  (*child)(Inputs(zeros));
+  BOOST_TEST(runtime.stats().specializations == before + 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_call_leaves_the_others_that_wait_for_the_same_child) {
@@ -273,7 +284,7 @@ BOOST_AUTO_TEST_CASE(a_mark_under_a_parent_on_mark_schedules_the_child_and_one_u
   const auto leaves = sum_of(held.runtime, {left});
   call(*follows);
   call(*leaves);
-  while (held.runtime.stats().running > 0) std::this_thread::yield();  // the pool puts down what it made
+  support::at_rest(held.runtime);
   held.gate->close();
   const std::size_t arrived = held.gate->arrivals();
   edit(*left, 3);
@@ -569,6 +580,7 @@ BOOST_AUTO_TEST_CASE(nested_modules_leave_nothing_behind) {
     }
     call(*parent);
   }
+  support::at_rest(runtime);
   runtime.trim();
   BOOST_TEST(graph.expired());
   BOOST_TEST(weight.unique());

@@ -15,6 +15,7 @@
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
 #include "support/operators.hpp"
@@ -23,6 +24,7 @@
 using namespace lazyfx;
 using support::Call;
 using support::chain;
+using support::held_plus;
 using support::plus;
 using support::vec;
 
@@ -46,14 +48,6 @@ struct Held {
       : runtime(RuntimeOptions().threads(threads).operators(support::standard_and(support::held_in_compile("t::held", gate)))) {}
   RuntimeStats stats() const { return runtime.stats(); }
 };
-
-// forward(x): t::held(x) + c.
-std::shared_ptr<Graph> held_plus(double c) {
-  auto graph = std::make_shared<Graph>();
-  const Node x = graph->placeholder("x", support::f32(4));
-  graph->output(graph->call_function("onnx::Add", {graph->call_function("t::held", {x}), c}, {}, "total"));
-  return graph;
-}
 
 bool holds(const Tensor& tensor, float value) { return equal(tensor, vec({value, value, value, value})); }
 
@@ -179,6 +173,7 @@ BOOST_AUTO_TEST_CASE(a_module_that_answered_and_is_destroyed_leaves_nothing_behi
     call(module);
     support::Loop loop;
     Call(loop, module, zeros).get();
+    support::at_rest(runtime);
     runtime.trim();
     BOOST_TEST(first.unique());  // the superseded generation is gone already
   }

@@ -10,6 +10,7 @@
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
 #include "support/operators.hpp"
@@ -19,6 +20,7 @@ using namespace lazyfx;
 using std::chrono::nanoseconds;
 using support::Call;
 using support::chain;
+using support::held_plus;
 using support::plus;
 using support::vec;
 
@@ -43,13 +45,6 @@ struct Held {
 void edit(LazyGraphModule& module, double c) {
   support::set_plus(module.graph(), c);
   module.recompile();
-}
-
-std::shared_ptr<Graph> held_plus(double c) {
-  auto graph = std::make_shared<Graph>();
-  const Node x = graph->placeholder("x", support::f32(4));
-  graph->output(graph->call_function("onnx::Add", {graph->call_function("t::held", {x}), c}, {}, "total"));
-  return graph;
 }
 
 }  // namespace
@@ -243,6 +238,7 @@ BOOST_AUTO_TEST_CASE(executables_and_their_weights_are_counted_while_they_live) 
     BOOST_TEST(runtime.stats().executable_bytes == s.executable_bytes);
   }
   BOOST_TEST(runtime.stats().cached == 1u);
+  support::at_rest(runtime);
   runtime.trim();
   BOOST_TEST(runtime.stats().cached_bytes == 0u);
   const RuntimeStats s = runtime.stats();

@@ -34,6 +34,14 @@ inline std::shared_ptr<lazyfx::Graph> plus(double c, std::optional<lazyfx::Tenso
 /// Makes a plus() graph add another constant.
 inline void set_plus(lazyfx::Graph& graph, double c) { graph.find("total").update_arg(1, c); }
 
+/// forward(x): t::held(x) + c, whose compile waits for the Gate of operator t::held.
+inline std::shared_ptr<lazyfx::Graph> held_plus(double c) {
+  auto graph = std::make_shared<lazyfx::Graph>();
+  const lazyfx::Node x = graph->placeholder("x", f32(4));
+  graph->output(graph->call_function("onnx::Add", {graph->call_function("t::held", {x}), c}, {}, "total"));
+  return graph;
+}
+
 /// forward(x): x * f32[n] weight named `path` of the module.
 inline std::shared_ptr<lazyfx::Graph> times_attribute(const std::string& path, std::optional<lazyfx::TensorType> type = f32(4)) {
   auto graph = std::make_shared<lazyfx::Graph>();

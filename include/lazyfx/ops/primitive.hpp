@@ -65,7 +65,6 @@ namespace primitive {
 /// inputs... -> one output; every input broadcasts (NumPy) to the output's shape.
 struct Elementwise {
   ScalarProgram body;
-  friend bool operator==(const Elementwise&, const Elementwise&) = default;
 };
 
 enum class ReduceKind : std::uint8_t { sum, mean, max, min, prod, sum_square, l1, l2, log_sum, log_sum_exp };
@@ -73,14 +72,12 @@ enum class ReduceKind : std::uint8_t { sum, mean, max, min, prod, sum_square, l1
 struct Reduce {
   ReduceKind kind = ReduceKind::sum;
   std::vector<std::size_t> axes;
-  friend bool operator==(const Reduce&, const Reduce&) = default;
 };
 
 /// Over one axis. f32 and f64.
 struct Softmax {
   std::size_t axis = 0;
   bool log = false;
-  friend bool operator==(const Softmax&, const Softmax&) = default;
 };
 
 /// out = alpha * A x B + beta * C: NumPy matmul with batch broadcasting; C (optional third operand) broadcasts to the output.
@@ -88,7 +85,6 @@ struct Softmax {
 struct Matmul {
   bool transpose_a = false, transpose_b = false;
   double alpha = 1, beta = 1;
-  friend bool operator==(const Matmul&, const Matmul&) = default;
 };
 
 /// x: N C spatial..., w: M C/groups kernel... (transposed: C M/groups kernel...), optional bias: M. 1 to 3 spatial dimensions.
@@ -104,7 +100,6 @@ enum class PoolKind : std::uint8_t { max, average_include_pad, average_exclude_p
 struct Pool {
   PoolKind kind = PoolKind::max;
   std::vector<std::int64_t> kernel, strides, dilations, pads_begin, pads_end;
-  friend bool operator==(const Pool&, const Pool&) = default;
 };
 
 /// Copies regions: for each index i below `extent`, out[out_offset + i . out_strides] = in[in_offset + i . in_strides], strides and
@@ -115,12 +110,10 @@ struct Transfer {
   struct Region {
     std::vector<std::int64_t> extent, in_strides, out_strides;
     std::int64_t in_offset = 0, out_offset = 0;
-    friend bool operator==(const Region&, const Region&) = default;
   };
   std::vector<Region> regions;
   bool has_fill = false;
   ScalarProgram::Constant fill;
-  friend bool operator==(const Transfer&, const Transfer&) = default;
 };
 
 /// Spatial resampling of N C spatial...: out coordinate -> in coordinate by scale and the ONNX coordinate mode.
@@ -134,14 +127,12 @@ struct Resize {
   std::vector<double> scales;  ///< one per axis of the input
   double cubic_a = -0.75;
   bool exclude_outside = false;
-  friend bool operator==(const Resize&, const Resize&) = default;
 };
 
 /// data, indices -> data.shape[:axis] + indices.shape + data.shape[axis+1:]. Indices i32 or i64, negative ones count from the end;
 /// out of range throws Error(invalid_argument) at run time.
 struct Gather {
   std::size_t axis = 0;
-  friend bool operator==(const Gather&, const Gather&) = default;
 };
 
 }  // namespace primitive
