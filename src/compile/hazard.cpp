@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -40,12 +39,6 @@ Domain& domain() {
   return *d;
 }
 
-/// Something is retired: read at every reset, written rarely.
-constinit std::atomic<bool> waiting{false};
-
-// Small enough for the static block of every thread, so that finding it is one load.
-[[gnu::tls_model("initial-exec")]] constinit thread_local Record* current = nullptr;
-
 /// Gives the record back at the end of its thread.
 struct Owner {
   ~Owner() {
@@ -54,19 +47,6 @@ struct Owner {
     current = nullptr;
   }
 };
-
-Record* take_record() {
-  Domain& d = domain();
-  const std::lock_guard lock(d.mutex);
-  auto at = std::find_if(d.records.begin(), d.records.end(), [](const auto& r) { return !r->owned; });
-  if (at == d.records.end()) at = d.records.insert(at, std::make_unique<Record>());
-  current = at->get();
-  current->owned = true;
-  current->used = 0;
-  thread_local const Owner owner;
-  static_cast<void>(owner);
-  return current;
-}
 
 // REQUIRES: Domain::mutex held.
 bool is_announced(const void* object) {
@@ -97,27 +77,27 @@ void fence_all_threads() noexcept {
 
 const bool writers_fence = can_fence_all_threads();
 
-std::atomic<const void*>* Guard::take_slot() noexcept {
-  record_ = current;
-  if (record_ == nullptr) {
-    try {
-      record_ = take_record();
-    } catch (...) {
-      return nullptr;  // no memory for a record: the caller's slow path needs none
-    }
+constinit thread_local Record* current = nullptr;
+constinit std::atomic<bool> waiting{false};
+
+Record* take_record() noexcept {
+  Domain& d = domain();
+  const std::lock_guard lock(d.mutex);
+  auto at = std::find_if(d.records.begin(), d.records.end(), [](const auto& r) { return !r->owned; });
+  try {
+    if (at == d.records.end()) at = d.records.insert(at, std::make_unique<Record>());
+  } catch (...) {
+    return nullptr;  // the caller's slow path needs none
   }
-  const auto free = static_cast<unsigned>(std::countr_one(record_->used));
-  if (free >= slots_per_thread) return nullptr;
-  record_->used |= 1U << free;
-  return &record_->slots[free];
+  current = at->get();
+  current->owned = true;
+  current->used = 0;
+  thread_local const Owner owner;
+  static_cast<void>(owner);
+  return current;
 }
 
-void Guard::reset() noexcept {
-  if (slot_ == nullptr) return;
-  slot_->store(nullptr, std::memory_order_release);
-  record_->used &= ~(1U << (slot_ - record_->slots.data()));
-  slot_ = nullptr;
-  if (!waiting.load(std::memory_order_relaxed)) return;
+void free_waiting() noexcept {
   RetiredList none;
   scan(none);
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,15 @@ struct alignas(64) Record {
   std::uint32_t used = 0;  ///< bit per slot; owner only
   bool owned = false;      ///< by a living thread; guarded by the domain's mutex
 };
+
+/// This thread's, or null before its first guard. Small enough for the static block of every thread, so that finding it is one load.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local Record* current;
+/// Makes it; null: no memory.
+Record* take_record() noexcept;
+/// Something is retired: read at every reset, written rarely.
+extern constinit std::atomic<bool> waiting;
+/// Frees what is retired and no longer announced.
+void free_waiting() noexcept;
 
 /// Writers fence for the readers too. Decided before the first reader, for good.
 extern const bool writers_fence;
@@ -57,10 +67,23 @@ class Guard {
     }
   }
   bool exhausted() const noexcept { return slot_ == nullptr; }
-  void reset() noexcept;
+  void reset() noexcept {
+    if (slot_ == nullptr) return;
+    slot_->store(nullptr, std::memory_order_release);
+    record_->used &= ~(1U << (slot_ - record_->slots.data()));
+    slot_ = nullptr;
+    if (waiting.load(std::memory_order_relaxed)) free_waiting();
+  }
 
  private:
-  std::atomic<const void*>* take_slot() noexcept;
+  std::atomic<const void*>* take_slot() noexcept {
+    record_ = current != nullptr ? current : take_record();
+    if (record_ == nullptr) return nullptr;
+    const auto free = static_cast<unsigned>(std::countr_one(record_->used));
+    if (free >= slots_per_thread) return nullptr;
+    record_->used |= 1U << free;
+    return &record_->slots[free];
+  }
   std::atomic<const void*>* slot_ = nullptr;
   Record* record_ = nullptr;
 };

@@ -26,6 +26,13 @@ bool describe(const Value& value, Signature::Input& out) {
   return true;
 }
 
+/// Apart, so that its room on the stack is not taken for a tensor.
+[[gnu::noinline]] bool fits(const Value& value, const Signature::Input& want) noexcept {
+  Signature::Input have;
+  const bool known = describe(value, have);
+  return known != want.opaque && (!known || have == want);
+}
+
 }  // namespace
 
 Signature::Signature(std::span<const Value> values) {
@@ -46,12 +53,9 @@ bool Signature::matches(std::span<const Value> values) const noexcept {
     if (values[i].is_tensor() && !want.opaque) {
       const Tensor& t = values[i].as_tensor();
       if (!t.defined() || t.dtype() != want.dtype || !(t.shape() == want.shape)) return false;
-      continue;
+    } else if (!fits(values[i], want)) {
+      return false;
     }
-    Input have;
-    const bool known = describe(values[i], have);
-    if (known == want.opaque) return false;
-    if (known && !(have == want)) return false;
   }
   return true;
 }

@@ -217,29 +217,18 @@ class ReadyOperation final : public ModuleOperation<ReadyHandler> {
 
 }  // namespace
 
+bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error, Value& value) noexcept {
+  if (options.run_on() == RunOn::pool) return false;
+  try {
+    const ModuleCore::Oldest oldest = core.callable(options.freshness());
+    if (!core.try_run(inputs.values(), options.run_on() == RunOn::caller, oldest, value)) return false;
+    if (options.freshness().kind() == Freshness::Kind::last_good && core.needs_recompile()) core.request(compile::Priority::prefetch);
+  } catch (...) { error = Failure::current().exception(); }
+  return true;
+}
+
 void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const ForwardOptions& options, const Executor& executor,
                    ForwardHandler handler) {
-  if (options.run_on() != RunOn::pool) {
-    Value value;
-    Failure failure;
-    bool done = false;
-    try {
-      const ModuleCore::Oldest oldest = core->callable(options.freshness());
-      done = core->try_run(inputs.values(), options.run_on() == RunOn::caller, oldest, value);
-      if (done && options.freshness().kind() == Freshness::Kind::last_good && core->needs_recompile()) {
-        core->request(compile::Priority::prefetch);
-      }
-    } catch (...) {
-      failure = Failure::current();
-      done = true;
-    }
-    if (done) {
-      asio::post(executor, [handler = std::move(handler), failure, value = std::move(value)]() mutable {
-        std::move(handler)(failure.exception(), std::move(value));
-      });
-      return;
-    }
-  }
   std::make_shared<ForwardOperation>(core, std::move(inputs.values()), options, executor, std::move(handler))->start();
 }
 

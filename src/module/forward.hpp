@@ -6,7 +6,9 @@
 
 namespace lazyfx::detail {
 
-/// Starts an asynchronous call: answers at once if it can (the completion is still posted), else waits, specialises and runs.
+/// An asynchronous call that need not wait. False: it has to be started.
+bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error, Value& value) noexcept;
+/// Starts an asynchronous call, which waits, specialises and runs.
 void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
                    const boost::asio::any_io_executor& executor, ForwardHandler handler);
 /// Starts an asynchronous wait until the generation current now is published at `tier` or above.

@@ -224,6 +224,11 @@ void GraphModule::recompile() {
 Value GraphModule::call(std::span<const Value> inputs) { return core_->call(inputs); }
 Value GraphModule::call(std::span<const Value> inputs, const ForwardOptions& options) { return core_->call(inputs, options); }
 
+bool GraphModule::answers_now(detail::ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error,
+                              Value& value) noexcept {
+  return detail::answers_now(core, inputs, options, error, value);
+}
+
 void GraphModule::start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
                                 const boost::asio::any_io_executor& executor, detail::ForwardHandler handler) {
   detail::start_forward(core, std::move(inputs), options, executor, std::move(handler));

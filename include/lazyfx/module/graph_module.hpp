@@ -109,6 +109,9 @@ class LAZYFX_API GraphModule : public Module {
   auto forward(Inputs inputs, ForwardOptions options, Token&& token = Token()) {
     return boost::asio::async_initiate<Token, void(std::exception_ptr, Value)>(
         [](auto handler, std::shared_ptr<detail::ModuleCore> core, Inputs in, ForwardOptions how) {
+          std::exception_ptr error;
+          Value value;
+          if (answers_now(*core, in, how, error, value)) return detail::post_results(std::move(handler), std::move(error), std::move(value));
           const boost::asio::any_io_executor executor = detail::executor_of(handler);
           start_forward(core, std::move(in), how, executor, detail::ForwardHandler(std::move(handler)));
         },
@@ -141,6 +144,9 @@ class LAZYFX_API GraphModule : public Module {
   /// asked to; `count`s as a mark in the statistics. Never blocks. Throws Error(invalid_graph) if a module that is called calls this one.
   void mark(std::optional<std::chrono::nanoseconds> schedule_in, bool count);
 
+  /// True: the call has been answered, with the one or the other; nobody has to wait.
+  static bool answers_now(detail::ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error,
+                          Value& value) noexcept;
   static void start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
                             const boost::asio::any_io_executor& executor, detail::ForwardHandler handler);
   static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, const boost::asio::any_io_executor& executor,
