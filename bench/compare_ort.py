@@ -14,12 +14,13 @@ import argparse
 import json
 import pathlib
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-MODELS = {  # name: file below build/models, shapes of its inputs
+MODELS = {  # name: file below build/models, inputs: of a shape, or one integer where the value decides what is computed
     'mlp64': ('exported/mlp64.onnx', {'x': '1x64'}),
     'squeezenet1_1': ('exported/squeezenet1_1.onnx', {'x': '1x3x224x224'}),
     'mobilenet_v3_small': ('exported/mobilenet_v3_small.onnx', {'x': '1x3x224x224'}),
@@ -31,6 +32,8 @@ MODELS = {  # name: file below build/models, shapes of its inputs
     'ocr_direction': ('ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx', {'x': '1x3x48x192'}),
     'ocr_recognition': ('ocr/ch_PP-OCRv4_rec_infer.onnx', {'x': '1x3x48x320'}),
     'ocr_detection': ('ocr/ch_PP-OCRv4_det_infer.onnx', {'x': '1x3x320x320'}),
+    'silero_vad_legacy': ('vad/silero_vad_legacy.onnx', {'input': '1x1536', 'sr': 16000, 'h': '2x1x64', 'c': '2x1x64'}),
+    'silero_vad_v6': ('vad/silero_vad_v6.onnx', {'input': '1x576', 'sr': 16000, 'state': '2x1x128'}),
 }
 
 
@@ -41,6 +44,13 @@ def output_of(command):
     return done.stdout
 
 
+def write_integer(folder, name, value):
+    """A scalar TensorProto: data_type (field 2) int64 (7), raw_data (field 9)."""
+    file = pathlib.Path(folder) / f'{name}.pb'
+    file.write_bytes(b'\x10\x07\x4a\x08' + struct.pack('<q', value))
+    return file
+
+
 class Bench:
     def __init__(self, options):
         self.options = options
@@ -49,20 +59,24 @@ class Bench:
         self.common = ['--threads', '1', '--seconds', str(options.seconds)] + (['--warm'] if options.warm else [])
         self.pin = ['taskset', '--cpu-list', str(options.core)]
 
-    def ours(self, file, shapes):
+    def ours(self, file, shapes, files):
         with tempfile.NamedTemporaryFile(suffix='.json') as figures:
-            given = [f'--shape={name}={dims}' for name, dims in shapes.items()]
+            given = [f'--shape={name}={dims}' for name, dims in shapes.items()] + [f'--input={name}={path}' for name, path in files.items()]
             output_of([*self.pin, str(self.programs / 'lazyfx'), 'bench', str(file), *self.common, *given, '--json', figures.name])
             return json.loads(pathlib.Path(figures.name).read_text())[0]
 
-    def theirs(self, file, shapes):
+    def theirs(self, file, shapes, files):
         library = self.models / 'ort' / 'libonnxruntime.so.1'
-        given = [f'{name}={dims}' for name, dims in shapes.items()]
+        given = [f'{name}={what}' for name, what in (shapes | files).items()]
         return json.loads(output_of([*self.pin, str(self.programs / 'ort_peer'), str(library), str(file), *self.common, *given]))
 
     def compare(self, name):
-        file, shapes = MODELS[name]
-        samples = [(self.ours(self.models / file, shapes), self.theirs(self.models / file, shapes)) for _ in range(self.options.samples)]
+        file, inputs = MODELS[name]
+        file = self.models / file
+        shapes = {name: dims for name, dims in inputs.items() if isinstance(dims, str)}
+        with tempfile.TemporaryDirectory() as folder:
+            files = {name: write_integer(folder, name, value) for name, value in inputs.items() if isinstance(value, int)}
+            samples = [(self.ours(file, shapes, files), self.theirs(file, shapes, files)) for _ in range(self.options.samples)]
 
         def median(side, figure):
             return statistics.median(sample[side][figure] for sample in samples)

@@ -29,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
 struct Plan {
+  std::map<std::string, std::string> files;
   std::map<std::string, Shape> shapes;
   std::size_t threads = 1;
   double seconds = 2;
@@ -71,7 +72,7 @@ Json measure(const std::string& file, const Plan& plan, const Parsed& parsed, Pr
   const auto opened = Clock::now();
   const auto model = load_model(file, runtime);
   const auto loaded = Clock::now();
-  const auto inputs = make_inputs(model, {}, plan.shapes);
+  const auto inputs = make_inputs(model, plan.files, plan.shapes);
   const auto began = Clock::now();
   LazyGraphModule module(runtime, model.graph, model.root.get());
   std::optional<CompileLine> line(std::in_place, runtime, progress, file);
@@ -128,6 +129,7 @@ void print_heading() {
 Plan plan_of(const Parsed& parsed) {
   Plan plan;
   plan.tier = tier_of(parsed);
+  plan.files = parse_files(list_of(parsed, "input"));
   plan.shapes = parse_shapes(list_of(parsed, "shape"));
   plan.warm = parsed.options.contains("warm");
   const auto threads = parsed.options["threads"].as<int>();
@@ -143,6 +145,8 @@ Plan plan_of(const Parsed& parsed) {
 int bench_command(const std::vector<std::string>& arguments) {
   po::options_description options("options");
   options.add_options()("threads", po::value<int>()->value_name("N")->default_value(1), "threads of the runtime")(
+      "input", po::value<std::vector<std::string>>()->value_name("NAME=FILE"),
+      "elements of an input, from a .npy or TensorProto .pb file; repeatable")(
       "shape", po::value<std::vector<std::string>>()->value_name("NAME=DIMS"), "shape of an input; repeatable")(
       "seconds", po::value<double>()->value_name("S")->default_value(2), "how long to run each model")(
       "warm", "leave the file in the system's cache")("json", po::value<std::string>()->value_name("FILE"), "write the figures there too");

@@ -86,6 +86,14 @@ void check_fits(const onnx::Port& port, DType dtype, const Shape& shape) {
 
 }  // namespace
 
+std::map<std::string, std::string> parse_files(const std::vector<std::string>& assignments) {
+  std::map<std::string, std::string> files;
+  for (const auto& assignment : assignments) {
+    if (!files.insert(split_assignment(assignment, "--input")).second) throw UsageError("--input " + assignment + " gives an input twice");
+  }
+  return files;
+}
+
 std::map<std::string, Shape> parse_shapes(const std::vector<std::string>& assignments) {
   std::map<std::string, Shape> shapes;
   for (const auto& assignment : assignments) {

@@ -13,6 +13,9 @@ namespace lazyfx::cli {
 /// Shapes that the user gave, by input name. Throws UsageError for what is not NAME=1x3x224x224; a scalar is NAME=scalar.
 std::map<std::string, Shape> parse_shapes(const std::vector<std::string>& assignments);
 
+/// Files that the user gave, by input name. Throws UsageError for what is not NAME=FILE and for a name given twice.
+std::map<std::string, std::string> parse_files(const std::vector<std::string>& assignments);
+
 /// One tensor per model input, in order. Files are read; other inputs get a fixed pseudo-random pattern, under the given shape or the
 /// model's own with open dimensions chosen: those named like one already known take its size, others 1 in front (a batch), 224 in the last
 /// two of four (an image), else 16 (a sequence). Throws Error(invalid_argument) for names that the model lacks and shapes that do not fit.

@@ -63,10 +63,7 @@ int run_command(const std::vector<std::string>& arguments) {
   if (!parsed) return success;
   if (parsed->operands.size() != 1) throw UsageError("run takes one MODEL, not " + std::to_string(parsed->operands.size()));
   tier_of(*parsed);
-  std::map<std::string, std::string> files;
-  for (const auto& assignment : list_of(*parsed, "input")) {
-    if (!files.insert(split_assignment(assignment, "--input")).second) throw UsageError("--input " + assignment + " gives an input twice");
-  }
+  const auto files = parse_files(list_of(*parsed, "input"));
   const auto shapes = parse_shapes(list_of(*parsed, "shape"));
 
   std::filesystem::path folder;

@@ -38,6 +38,17 @@ BOOST_AUTO_TEST_CASE(bench_reports_every_figure_of_every_model) {
   BOOST_TEST(!contains(figures, "\"run_ms_min\": 0.0,"));
 }
 
+BOOST_AUTO_TEST_CASE(bench_measures_with_the_elements_of_a_file) {
+  const Folder folder;
+  const auto model = folder.write("model.onnx", w::model(w::dense()));
+  const auto fitting = folder.write("x.pb", w::floats("x", {1, 2}, {1, 2})), wide = folder.write("wide.pb", w::floats("x", {1, 3}, {1, 2, 3}));
+  const auto measured = lazyfx({"bench", model, "--seconds", "0", "--input", "x=" + fitting});
+  BOOST_TEST(measured.status == 0, measured.err);
+  const auto refused = lazyfx({"bench", model, "--seconds", "0", "--input", "x=" + wide});
+  BOOST_TEST(refused.status == 1);
+  BOOST_TEST(contains(refused.err, "input 'x' takes"));
+}
+
 BOOST_AUTO_TEST_CASE(a_model_that_cannot_be_measured_does_not_stop_the_others) {
   const Folder folder;
   const auto bad = folder.write("bad.onnx", "0123456789"), good = folder.write("good.onnx", w::model(w::dense()));

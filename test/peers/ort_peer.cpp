@@ -1,6 +1,6 @@
 // ONNX Runtime's side of bench/compare_ort.py: what `lazyfx bench` measures, measured there.
 //
-// ort_peer LIBONNXRUNTIME MODEL [--threads N] [--seconds S] [NAME=1x3x224x224]...
+// ort_peer LIBONNXRUNTIME MODEL [--threads N] [--seconds S] [NAME=1x3x224x224 | NAME=FILE.pb]...
 //
 // Prints one JSON object. first_output_ms is the first session of the process from opening the file to its first output, with the file out
 // of the system's cache unless --warm is given; start it anew for every sample.
@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "lazyfx/interop/onnx.hpp"
 #include "onnx_runtime.hpp"
 
 namespace {
@@ -51,6 +52,7 @@ struct Plan {
   double seconds = 2;
   bool warm = false;
   std::map<std::string, Shape> shapes;
+  std::map<std::string, Tensor> tensors;  ///< inputs whose elements matter
 };
 
 std::optional<Plan> parse(int argc, char** argv) {
@@ -64,7 +66,9 @@ std::optional<Plan> parse(int argc, char** argv) {
       plan.threads = std::atoi(argv[++i]);
     else if (argument == "--seconds" && i + 1 < argc)
       plan.seconds = std::atof(argv[++i]);
-    else if (const auto at = argument.find('='); at != std::string::npos && operands.size() == 2)
+    else if (const auto at = argument.find('='); at != std::string::npos && operands.size() == 2 && argument.ends_with(".pb"))
+      plan.tensors.emplace(argument.substr(0, at), lazyfx::onnx::import_tensor(argument.substr(at + 1)));
+    else if (at != std::string::npos && operands.size() == 2)
       plan.shapes.emplace(argument.substr(0, at), parse_shape(argument.substr(at + 1)));
     else
       operands.push_back(argument);
@@ -91,6 +95,10 @@ void measure(const Plan& plan) {
   const auto created = Clock::now();
   std::vector<Tensor> inputs;
   for (const auto& port : session.inputs()) {
+    if (const auto file = plan.tensors.find(port.name); file != plan.tensors.end()) {
+      inputs.push_back(file->second);
+      continue;
+    }
     std::vector<std::int64_t> dims;
     for (const auto& dim : *port.type.dims) dims.push_back(dim.known() ? dim.size : 1);
     const auto given = plan.shapes.find(port.name);
@@ -119,7 +127,7 @@ void measure(const Plan& plan) {
 int main(int argc, char** argv) {
   const auto plan = parse(argc, argv);
   if (!plan) {
-    std::fprintf(stderr, "usage: ort_peer LIBONNXRUNTIME MODEL [--threads N] [--seconds S] [--warm] [NAME=DIMS]...\n");
+    std::fprintf(stderr, "usage: ort_peer LIBONNXRUNTIME MODEL [--threads N] [--seconds S] [--warm] [NAME=DIMS | NAME=FILE.pb]...\n");
     return 2;
   }
   try {
