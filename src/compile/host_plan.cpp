@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "compile/islands.hpp"
 #include "compile/nested.hpp"
 #include "compile/plan.hpp"
 #include "compile/typed_graph.hpp"
@@ -11,14 +12,15 @@ namespace {
 // A host plan calls what the compiler cannot see into; its runs leave the event loop unless the caller says otherwise.
 constexpr double host_estimate_ns = 1e7;
 
-/// Runs a program operator by operator with reference kernels: for graphs whose shapes depend on values, whose values are no tensors,
-/// or that call modules.
+/// Runs a program unit by unit: islands by their plans, other steps by their operators' reference kernels, or by the modules they call.
 class HostPlan final : public Plan {
  public:
-  HostPlan(std::shared_ptr<const Program> program, const Signature& signature) : Plan(signature), program_(std::move(program)) {
+  HostPlan(std::shared_ptr<const Program> program, const Signature& signature, std::vector<Unit> units)
+      : Plan(signature), program_(std::move(program)), units_(std::move(units)) {
     estimate_ns_ = host_estimate_ns;
     find_last_uses();
-    const std::size_t tables = sizeof *this + dying_.capacity() * sizeof(std::uint32_t) + dying_end_.capacity() * sizeof(std::size_t);
+    const std::size_t tables = sizeof *this + units_.capacity() * sizeof(Unit) + dying_.capacity() * sizeof(std::uint32_t) +
+                               dying_end_.capacity() * sizeof(std::size_t);
     charge_ = charge_here(&Gauges::plans, tables, 0);
   }
 
@@ -32,7 +34,7 @@ class HostPlan final : public Plan {
       for (;;) {
         Frame& frame = frames.back();
         const auto& program = *frame.plan->program_;
-        if (frame.at == program.steps.size()) {
+        if (frame.at == frame.plan->units_.size()) {
           Value result = build_result(program.result, [&](NodeId id) { return frame.env[static_cast<std::uint32_t>(id)]; });
           frames.pop_back();
           if (frames.empty()) return result;
@@ -40,7 +42,12 @@ class HostPlan final : public Plan {
           continue;
         }
         stop.check();
-        const auto& step = program.steps[frame.at];
+        const Unit& unit = frame.plan->units_[frame.at];
+        if (unit.island) {
+          frame.finish(*unit.island, stop);
+          continue;
+        }
+        const auto& step = program.steps[unit.step];
         if (step.kind != Program::Kind::call_module || step.module->call) {
           frame.finish_step(evaluate(step, frame.env, stop));
           continue;
@@ -68,7 +75,19 @@ class HostPlan final : public Plan {
       for (std::size_t i = 0; i < inputs.size(); ++i) env[running.program_->inputs[i].value] = inputs[i];
     }
     void finish_step(Value result) {
-      env[plan->program_->steps[at].value] = std::move(result);
+      env[plan->program_->steps[plan->units_[at].step].value] = std::move(result);
+      finish_unit();
+    }
+    void finish(const Island& island, const StopToken& stop) {
+      std::vector<Value> inputs;
+      inputs.reserve(island.inputs.size());
+      for (const std::uint32_t value : island.inputs) inputs.push_back(env[value]);
+      const bool tensors = std::all_of(inputs.begin(), inputs.end(), [](const Value& v) { return v.is_tensor() && v.as_tensor().defined(); });
+      const Value results = tensors ? island.graph->run(inputs, stop) : island.graph->run_plainly(inputs, stop);
+      for (std::size_t i = 0; i < island.outputs.size(); ++i) env[island.outputs[i]] = results.items()[i];
+      finish_unit();
+    }
+    void finish_unit() {
       for (std::size_t k = at == 0 ? 0 : plan->dying_end_[at - 1]; k < plan->dying_end_[at]; ++k) env[plan->dying_[k]] = Value();
       ++at;
     }
@@ -77,14 +96,15 @@ class HostPlan final : public Plan {
     std::shared_ptr<const Plan> made;  ///< holds the plan, where nobody else does
     const Callees* callees;
     std::vector<Value> env;
-    std::size_t at = 0;  ///< step
+    std::size_t at = 0;  ///< unit
   };
 
   static std::string where(const std::vector<Frame>& frames) {
     std::string text;
     for (const Frame& frame : frames) {
       const auto& program = *frame.plan->program_;
-      if (frame.at < program.steps.size()) text += "while running %" + program.node_name(program.steps[frame.at].value) + ": ";
+      if (frame.at == frame.plan->units_.size() || frame.plan->units_[frame.at].island) continue;  // an island names its own
+      text += "while running %" + program.node_name(program.steps[frame.plan->units_[frame.at].step].value) + ": ";
     }
     return text;
   }
@@ -194,15 +214,20 @@ class HostPlan final : public Plan {
   void find_last_uses() {
     constexpr std::size_t unused = static_cast<std::size_t>(-1);
     std::vector<std::size_t> last(program_->value_limit, unused);
-    const auto& steps = program_->steps;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      last[steps[i].value] = i;
+    for (std::size_t i = 0; i < units_.size(); ++i) {
+      if (const auto& island = units_[i].island) {
+        for (const std::uint32_t value : island->inputs) last[value] = i;
+        for (const std::uint32_t value : island->outputs) last[value] = i;
+        continue;
+      }
+      const auto& step = program_->steps[units_[i].step];
+      last[step.value] = i;
       const auto touch = [&](NodeId id) { last[static_cast<std::uint32_t>(id)] = i; };
-      for (const Argument& a : steps[i].application.inputs) for_each_node(a, touch);
-      for (const Argument& a : steps[i].args) for_each_node(a, touch);
+      for (const Argument& a : step.application.inputs) for_each_node(a, touch);
+      for (const Argument& a : step.args) for_each_node(a, touch);
     }
     for_each_node(program_->result, [&](NodeId id) { last[static_cast<std::uint32_t>(id)] = unused; });
-    std::vector<std::vector<std::uint32_t>> dying(steps.size());
+    std::vector<std::vector<std::uint32_t>> dying(units_.size());
     for (std::uint32_t v = 0; v < last.size(); ++v) {
       if (last[v] != unused) dying[last[v]].push_back(v);
     }
@@ -213,14 +238,21 @@ class HostPlan final : public Plan {
   }
 
   std::shared_ptr<const Program> program_;
-  std::vector<std::uint32_t> dying_;     ///< values after whose last use step i has run, all steps in a row
+  std::vector<Unit> units_;
+  std::vector<std::uint32_t> dying_;     ///< values after whose last use unit i has run, all units in a row
   std::vector<std::size_t> dying_end_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Plan> make_host_plan(std::shared_ptr<const Program> program, const Signature& signature) {
-  return std::make_shared<const HostPlan>(std::move(program), signature);
+  auto units = one_by_one(*program);
+  return std::make_shared<const HostPlan>(std::move(program), signature, std::move(units));
+}
+
+std::shared_ptr<const Plan> make_divided_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop) {
+  auto units = find_islands(program, signature, stop);
+  return std::make_shared<const HostPlan>(std::move(program), signature, std::move(units));
 }
 
 }  // namespace lazyfx::compile

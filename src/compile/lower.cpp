@@ -107,6 +107,23 @@ class Lowerer {
     collect(program_.result);
   }
 
+  std::vector<StepTyping> type_steps(const Signature& signature) {
+    std::vector<bool> unknown(program_.value_limit, false);
+    for (std::size_t i = 0; i < program_.inputs.size(); ++i) unknown[program_.inputs[i].value] = signature.inputs()[i].opaque;
+    std::vector<StepTyping> typing;
+    typing.reserve(program_.steps.size());
+    for (const auto& step : program_.steps) {
+      stop_.check();
+      bool waits = false;
+      const auto look = [&](NodeId id) { waits = waits || unknown[static_cast<std::uint32_t>(id)]; };
+      for (const Argument& a : step.application.inputs) for_each_node(a, look);
+      for (const Argument& a : step.args) for_each_node(a, look);
+      typing.push_back(type(step, waits));
+      unknown[step.value] = typing.back() == StepTyping::host || typing.back() == StepTyping::later;
+    }
+    return typing;
+  }
+
   /// The values of a nested graph's results.
   std::vector<Index> lower_nested() {
     lower_steps();
@@ -123,13 +140,28 @@ class Lowerer {
   void lower_steps() {
     for (const auto& step : program_.steps) {
       stop_.check();
-      switch (step.kind) {
-        case Program::Kind::constant: outputs_of_[step.value] = {graph_.add_constant(step.constant)}; break;
-        case Program::Kind::item: pick(step); break;
-        case Program::Kind::apply: apply(step); break;
-        case Program::Kind::call_module: throw DependsOnValues{};
-      }
+      lower_step(step);
     }
+  }
+
+  void lower_step(const Program::Step& step) {
+    switch (step.kind) {
+      case Program::Kind::constant: outputs_of_[step.value] = {graph_.add_constant(step.constant)}; break;
+      case Program::Kind::item: pick(step); break;
+      case Program::Kind::apply: apply(step); break;
+      case Program::Kind::call_module: throw DependsOnValues{};
+    }
+  }
+
+  StepTyping type(const Program::Step& step, bool waits) {
+    if (step.host || (step.op && step.op->effect != Effect::pure)) return StepTyping::host;
+    if (waits) return StepTyping::later;
+    try {
+      lower_step(step);
+    } catch (const DependsOnValues&) { return StepTyping::host; }
+    const auto& outputs = outputs_of_[step.value];
+    const bool fixed = std::all_of(outputs.begin(), outputs.end(), [this](Index v) { return graph_.is_constant(v); });
+    return fixed ? StepTyping::fixed : StepTyping::known;
   }
 
   std::uint32_t node_of(const Program::Step& step) const { return around_.value_or(step.value); }
@@ -277,6 +309,11 @@ class Lowerer {
 };
 
 }  // namespace
+
+std::vector<StepTyping> type_steps(const Program& program, const Signature& signature, const StopToken& stop) {
+  TypedGraph graph;
+  return Lowerer(program, graph, signature, stop).type_steps(signature);
+}
 
 TypedGraph lower(const Program& program, const Signature& signature, const StopToken& stop) {
   if (program.needs_host || signature.has_opaque()) throw DependsOnValues{};

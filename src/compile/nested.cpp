@@ -1,23 +1,75 @@
 #include "compile/nested.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 #include "compile/signature.hpp"
 
 namespace lazyfx::compile {
+namespace {
+
+/// Writes to `ns` how long it lived.
+class Timed {
+ public:
+  explicit Timed(std::atomic<std::int64_t>& ns) : ns_(ns) {}
+  ~Timed() { ns_.store(std::chrono::nanoseconds(Clock::now() - from_).count(), std::memory_order_relaxed); }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::atomic<std::int64_t>& ns_;
+  const Clock::time_point from_ = Clock::now();
+};
+
+}  // namespace
 
 Value Nested::run(std::span<const Value> given, const StopToken& stop) const {
   const std::vector<Value> inputs = complete_inputs(*program_, given);
-  return plan_for(inputs, stop)->run(inputs, stop, nullptr);
+  const auto plan = plan_for(inputs, stop);
+  return plan ? plan->run(inputs, stop, nullptr) : run_plainly(inputs, stop);
 }
 
+Value Nested::run_plainly(std::span<const Value> inputs, const StopToken& stop) const {
+  const Signature signature(inputs);
+  check_signature(*program_, signature);
+  const Timed timed(plain_ns_);
+  return make_host_plan(program_, signature)->run(inputs, stop, nullptr);
+}
+
+/// Null: none is worth its making.
 std::shared_ptr<const Plan> Nested::plan_for(std::span<const Value> inputs, const StopToken& stop) const {
+  Signature signature;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& plan : plans_) {
       if (plan->signature().matches(inputs)) return plan;
     }
+    signature = Signature(inputs);
+    if (!is_worth_a_plan(signature)) return nullptr;
   }
   // Outside the lock: two threads that are first together make one each, and both are right.
-  auto plan = make_plan(program_, Signature(inputs), stop);
+  return make(std::move(signature), stop);
+}
+
+/// REQUIRES: mutex_ held.
+bool Nested::is_worth_a_plan(const Signature& signature) const {
+  if (plans_.size() < most_plans || plain_ns_.load(std::memory_order_relaxed) > making_ns_.load(std::memory_order_relaxed)) return true;
+  if (const auto before = std::find(refused_.begin(), refused_.end(), signature); before != refused_.end()) {
+    refused_.erase(before);
+    return true;
+  }
+  if (refused_.size() >= most_refused) refused_.pop_front();
+  refused_.push_back(signature);
+  return false;
+}
+
+std::shared_ptr<const Plan> Nested::make(Signature signature, const StopToken& stop) const {
+  std::shared_ptr<const Plan> plan;
+  {
+    const Timed timed(making_ns_);
+    plan = make_plan(program_, std::move(signature), stop);
+  }
   const std::lock_guard lock(mutex_);
   if (plans_.size() >= most_plans) plans_.erase(plans_.begin());
   plans_.push_back(plan);

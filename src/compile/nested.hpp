@@ -1,5 +1,8 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -10,8 +13,11 @@
 
 namespace lazyfx::compile {
 
-/// A graph that an operator runs, bound with the program that applies it and specialised per signature as programs are. Plans are made on the
-/// thread that first runs a signature, inside of the run. Any thread may run it at any time.
+/// A graph that an operator runs, or an island, bound with the program that applies it and specialised per signature as programs are. Plans are
+/// made on the thread that first runs a signature, inside of the run. Any thread may run it at any time.
+///
+/// Where every run brings another signature, making plans would cost more than it gains. So a few are made at once; then a signature runs
+/// operator by operator when it comes first, and has its plan made when it comes again, or at once if such runs take longer than making one.
 class Nested {
  public:
   explicit Nested(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
@@ -20,14 +26,23 @@ class Nested {
 
   /// Throws what making and running a plan throw: CompileError, Error, Stopped.
   Value run(std::span<const Value> given, const StopToken& stop) const;
+  /// Operator by operator.
+  Value run_plainly(std::span<const Value> inputs, const StopToken& stop) const;
+  /// Makes the plan for a signature ahead of its first run.
+  void prepare(const Signature& signature, const StopToken& stop) const { static_cast<void>(make(signature, stop)); }
 
  private:
-  static constexpr std::size_t most_plans = 8;
+  static constexpr std::size_t most_plans = 8, most_refused = 32;
   std::shared_ptr<const Plan> plan_for(std::span<const Value> inputs, const StopToken& stop) const;
+  std::shared_ptr<const Plan> make(Signature signature, const StopToken& stop) const;
+  bool is_worth_a_plan(const Signature& signature) const;
 
   std::shared_ptr<const Program> program_;
+  mutable std::atomic<std::int64_t> making_ns_{0}, plain_ns_{0};  ///< what the last of each took
   mutable std::mutex mutex_;
-  mutable std::vector<std::shared_ptr<const Plan>> plans_;  // newest last; protected by mutex_
+  // State below is protected by mutex_.
+  mutable std::vector<std::shared_ptr<const Plan>> plans_;  // newest last
+  mutable std::deque<Signature> refused_;  // those that came once, newest last
 };
 
 }  // namespace lazyfx::compile

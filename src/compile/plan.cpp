@@ -9,7 +9,7 @@ std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Program> program, co
   try {
     return make_static_plan(program, signature, stop);
   } catch (const DependsOnValues&) {
-    return make_host_plan(std::move(program), signature);
+    return make_divided_plan(std::move(program), signature, stop);
   }
 }
 

@@ -39,12 +39,13 @@ class Plan {
   Signature signature_;
 };
 
-/// Compiles a program for one signature: kernels and a memory plan where all shapes are known before a run, operator by operator on the
-/// host where some are not. Throws CompileError, Error(invalid_argument) for a signature the placeholders refuse, Stopped.
+/// Compiles a program for one signature: kernels and a memory plan where all shapes are known before a run; where some are not, the parts
+/// of it for which they are, and what stands between on the host. Throws CompileError, Error(invalid_argument) for a signature the placeholders refuse, Stopped.
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop);
 
-/// The two kinds, behind make_plan.
+/// The kinds behind make_plan; a host plan compiles nothing, a divided one its islands.
 std::shared_ptr<const Plan> make_static_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop);
+std::shared_ptr<const Plan> make_divided_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop);
 std::shared_ptr<const Plan> make_host_plan(std::shared_ptr<const Program> program, const Signature& signature);
 
 /// `result` with its leaves, in order, replaced by `leaf(i)`; other arguments become the values they stand for.

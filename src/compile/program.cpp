@@ -81,20 +81,20 @@ class Binder {
     step.value = value;
     step.module = &found->second;
     step.args = node.args();
-    program_.needs_host = true;
+    step.host = true;
     push(std::move(step));
   }
 
   bool visit_item(NodeView node, std::uint32_t value) {
+    Program::Step step;
     if (node.args().size() != 2 || !node.args()[0].is_node() || !node.args()[1].is_int()) {
       if (node.args().size() == 2 && node.args()[0].is_node() && node.args()[1].is_string()) {
-        program_.needs_host = true;
+        step.host = true;
       } else {
         fail(node, ErrorKind::invalid_graph, "getitem takes a value and an integer or string index");
       }
     }
     const std::uint32_t producer = step_of_[static_cast<std::uint32_t>(node.args()[0].as_node())];
-    Program::Step step;
     step.kind = Program::Kind::item;
     step.value = value;
     step.args = node.args();
@@ -109,7 +109,7 @@ class Binder {
       if (static_cast<std::size_t>(step.index) > 65535) fail(node, ErrorKind::invalid_graph, "output index out of range");
       count = std::max(count, static_cast<std::size_t>(step.index) + 1);
     } else {
-      program_.needs_host = true;
+      step.host = true;
     }
     push(std::move(step));
     return true;
@@ -126,9 +126,9 @@ class Binder {
       throw current_error_at(source_, value, node.target(), "bind");
     }
     bind_graphs(node, step);
-    if (!step.op->reference && !chooses_graph(*step.op)) program_.needs_host = true;
+    if (!step.op->reference && !chooses_graph(*step.op)) step.host = true;
     for (const Argument& input : step.application.inputs) {
-      if (input.is_list() || input.is_tuple() || input.is_dict() || input.is_slice()) program_.needs_host = true;
+      if (input.is_list() || input.is_tuple() || input.is_dict() || input.is_slice()) step.host = true;
     }
     push(std::move(step));
   }
@@ -146,6 +146,7 @@ class Binder {
   }
 
   void push(Program::Step step) {
+    program_.needs_host = program_.needs_host || step.host;
     step_of_[step.value] = static_cast<std::uint32_t>(program_.steps.size());
     program_.steps.push_back(std::move(step));
   }

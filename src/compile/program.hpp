@@ -41,6 +41,7 @@ struct Program {
     std::vector<std::shared_ptr<const Nested>> graphs;  ///< apply: of the operator's graph attributes, in its order
     std::int64_t index = 0;
     std::size_t output_count = 1;  ///< apply: outputs that the graph can ask for
+    bool host = false;  ///< calls a module, works on values that are no tensors, or picks items of what is no operator's output
   };
 
   Source source;
@@ -49,7 +50,8 @@ struct Program {
   Argument result;
   std::size_t value_limit = 0;
   std::shared_ptr<KernelTable> kernels;  ///< where its plans' kernels come from; null: each plan makes its own
-  bool needs_host = false;  ///< calls modules, works on values that are no tensors, or picks items of things that are no operator's outputs
+  bool needs_host = false;  ///< one of the steps does
+  std::size_t islands_around = 0;  ///< made by dividing a program that was made by dividing another, and so on
 
   /// "%name" of a value, for messages.
   std::string node_name(std::uint32_t value) const { return source.graph.node(NodeId{value}).name(); }

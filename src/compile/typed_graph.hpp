@@ -78,6 +78,12 @@ struct DependsOnValues {};
 /// Types every node for one signature, folds what is constant, and lowers to primitives. Throws CompileError, DependsOnValues, Stopped.
 TypedGraph lower(const Program& program, const Signature& signature, const StopToken& stop);
 
+/// What is known of a step before a run: its result (fixed); the type of its result; nothing, and so only the host can do it, though the types
+/// of its operands are known, or whatever they are; or nothing until the host has done others.
+enum class StepTyping : std::uint8_t { fixed, known, host, later };
+/// Of every step of a program that lower() refuses for this signature. Throws CompileError, Stopped.
+std::vector<StepTyping> type_steps(const Program& program, const Signature& signature, const StopToken& stop);
+
 /// How many steps read each value (through aliases), plus one per appearance in the result.
 std::vector<std::uint32_t> count_uses(const TypedGraph& graph);
 

@@ -1,0 +1,219 @@
+#include "compile/islands.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "compile/typed_graph.hpp"
+
+namespace lazyfx::compile {
+namespace {
+
+// An island that turns out to hold steps for the host is divided in its turn, inside of a run: not without end.
+constexpr std::size_t deepest = 8;
+
+using Group = std::uint32_t;
+constexpr Group by_itself = 0xffffffffU, first_island = 0;
+
+class Divider {
+ public:
+  Divider(const Program& program, std::vector<StepTyping> typing)
+      : program_(program), typing_(std::move(typing)), step_of_(program.value_limit, none), groups_(program.steps.size(), by_itself) {
+    for (std::size_t i = 0; i < program.steps.size(); ++i) step_of_[program.steps[i].value] = static_cast<std::uint32_t>(i);
+  }
+
+  /// Empty: nothing is gained.
+  std::vector<Unit> divide() {
+    keep_whole_tuples_on_the_host();
+    group();
+    return worthwhile() ? units() : std::vector<Unit>{};
+  }
+
+ private:
+  static constexpr std::uint32_t none = 0xffffffffU;
+
+  template <class Visit>
+  static void for_each_input(const Program::Step& step, Visit visit) {
+    for (const Argument& a : step.application.inputs) for_each_node(a, visit);
+    for (const Argument& a : step.args) for_each_node(a, visit);
+  }
+  std::uint32_t maker_of(NodeId id) const { return step_of_[static_cast<std::uint32_t>(id)]; }
+
+  /// What comes out of an island are tensors, one a value: several outputs leave it by the items that pick them, or stay out of it.
+  void keep_whole_tuples_on_the_host() {
+    const auto whole = [&](NodeId id) {
+      const std::uint32_t maker = maker_of(id);
+      if (maker != none && program_.steps[maker].output_count > 1) typing_[maker] = StepTyping::host;
+    };
+    for (const auto& step : program_.steps) {
+      if (step.kind != Program::Kind::item || step.host) for_each_input(step, whole);
+    }
+    for_each_node(program_.result, whole);
+    // What needs a step that moved to the host comes after it.
+    for (std::size_t i = 0; i < program_.steps.size(); ++i) {
+      for_each_input(program_.steps[i], [&](NodeId id) {
+        const std::uint32_t maker = maker_of(id);
+        if (maker == none || typing_[i] == StepTyping::host) return;
+        if (typing_[maker] == StepTyping::host || typing_[maker] == StepTyping::later) typing_[i] = StepTyping::later;
+      });
+    }
+  }
+
+  void group() {
+    Group open = first_island;
+    bool closed = true;
+    for (std::size_t i = 0; i < program_.steps.size(); ++i) {
+      const auto& step = program_.steps[i];
+      switch (typing_[i]) {
+        case StepTyping::fixed: groups_[i] = step.kind == Program::Kind::constant ? by_itself : first_island; break;
+        case StepTyping::known: groups_[i] = first_island; break;
+        case StepTyping::host: closed = true; break;
+        case StepTyping::later:
+          if (step.kind == Program::Kind::item) {  // stands where its maker does, however far behind it
+            groups_[i] = groups_[maker_of(step.args[0].as_node())];
+            closed = closed || groups_[i] == by_itself;
+            break;
+          }
+          if (closed) ++open, closed = false;
+          groups_[i] = open;
+      }
+      limit_ = std::max(limit_, open + 1);
+    }
+  }
+
+  bool worthwhile() const {
+    const auto belongs = [this](std::size_t i) { return groups_[i] != by_itself && program_.steps[i].kind == Program::Kind::apply; };
+    std::size_t inside = 0;
+    for (std::size_t i = 0; i < groups_.size(); ++i) inside += belongs(i) && typing_[i] != StepTyping::fixed;
+    // All of it in one island that is not known yet would be this program again.
+    const bool divided =
+        std::any_of(typing_.begin(), typing_.end(), [](StepTyping t) { return t == StepTyping::known || t == StepTyping::host; });
+    return inside > 0 && divided;
+  }
+
+  std::vector<Unit> units() {
+    find_outputs();
+    std::vector<Unit> units;
+    std::vector<bool> done(limit_, false);
+    const auto add_island = [&](Group group) {
+      if (done[group]) return;
+      done[group] = true;
+      if (auto island = make_island(group)) units.push_back({0, std::move(island)});
+    };
+    add_island(first_island);
+    for (std::size_t i = 0; i < program_.steps.size(); ++i) {
+      if (groups_[i] == by_itself)
+        units.push_back({static_cast<std::uint32_t>(i), nullptr});
+      else
+        add_island(groups_[i]);
+    }
+    return units;
+  }
+
+  /// Which values are needed outside of the island that makes them.
+  void find_outputs() {
+    leaves_.assign(program_.steps.size(), false);
+    for (std::size_t i = 0; i < program_.steps.size(); ++i) {
+      for_each_input(program_.steps[i], [&](NodeId id) {
+        const std::uint32_t maker = maker_of(id);
+        // What is fixed is made again in each island that needs it: there it can be folded and packed.
+        const bool remade = maker != none && typing_[maker] == StepTyping::fixed && groups_[i] != by_itself;
+        if (maker != none && groups_[maker] != groups_[i] && !remade) leaves_[maker] = true;
+      });
+    }
+    for_each_node(program_.result, [&](NodeId id) {
+      if (maker_of(id) != none) leaves_[maker_of(id)] = true;
+    });
+  }
+
+  /// The fixed steps that `step` is made of, and itself, in the order of the program.
+  void add_with_fixed(std::uint32_t step, std::vector<bool>& members) const {
+    std::vector<std::uint32_t> pending{step};
+    while (!pending.empty()) {
+      const std::uint32_t at = pending.back();
+      pending.pop_back();
+      if (members[at]) continue;
+      members[at] = true;
+      for_each_input(program_.steps[at], [&](NodeId id) {
+        const std::uint32_t maker = maker_of(id);
+        if (maker != none && typing_[maker] == StepTyping::fixed) pending.push_back(maker);
+      });
+    }
+  }
+
+  std::shared_ptr<const Island> make_island(Group group) const {
+    std::vector<bool> members(program_.steps.size(), false);
+    for (std::uint32_t i = 0; i < groups_.size(); ++i) {
+      // A fixed step that nobody outside needs comes along with those that do.
+      if (groups_[i] == group && (typing_[i] != StepTyping::fixed || leaves_[i])) add_with_fixed(i, members);
+    }
+    auto part = std::make_shared<Program>();
+    part->source = program_.source;
+    part->value_limit = program_.value_limit;
+    part->kernels = program_.kernels;
+    part->islands_around = program_.islands_around + 1;
+    auto island = std::make_shared<Island>();
+    std::vector<bool> taken(program_.value_limit, false);
+    Argument::Items results;
+    for (std::uint32_t i = 0; i < members.size(); ++i) {
+      if (!members[i]) continue;
+      const auto& step = program_.steps[i];
+      for_each_input(step, [&](NodeId id) {
+        const auto value = static_cast<std::uint32_t>(id);
+        const std::uint32_t maker = step_of_[value];
+        if ((maker != none && members[maker]) || taken[value]) return;
+        taken[value] = true;
+        island->inputs.push_back(value);
+        part->inputs.push_back({value, program_.node_name(value), std::nullopt, std::nullopt});
+      });
+      part->steps.push_back(step);
+      if (leaves_[i] && groups_[i] == group) {
+        island->outputs.push_back(step.value);
+        results.emplace_back(NodeId{step.value});
+      }
+    }
+    if (island->outputs.empty()) return nullptr;
+    part->result = Argument::tuple(std::move(results));
+    island->graph = std::make_shared<const Nested>(std::move(part));
+    return island;
+  }
+
+  const Program& program_;
+  std::vector<StepTyping> typing_;
+  std::vector<std::uint32_t> step_of_;  ///< by value
+  std::vector<Group> groups_;           ///< by step
+  std::vector<bool> leaves_;            ///< by step: somebody outside of its island needs it
+  Group limit_ = 1;
+};
+
+/// Compiles an island that stands on the inputs of the call alone.
+void prepare(const Island& island, const Program& program, const Signature& signature, const StopToken& stop) {
+  std::vector<Signature::Input> inputs;
+  for (const std::uint32_t value : island.inputs) {
+    const auto at = std::find_if(program.inputs.begin(), program.inputs.end(), [&](const auto& input) { return input.value == value; });
+    if (at == program.inputs.end()) return;
+    inputs.push_back(signature.inputs()[static_cast<std::size_t>(at - program.inputs.begin())]);
+    if (inputs.back().opaque) return;
+  }
+  island.graph->prepare(Signature(std::move(inputs)), stop);
+}
+
+}  // namespace
+
+std::vector<Unit> one_by_one(const Program& program) {
+  std::vector<Unit> units(program.steps.size());
+  for (std::uint32_t i = 0; i < units.size(); ++i) units[i].step = i;
+  return units;
+}
+
+std::vector<Unit> find_islands(const std::shared_ptr<const Program>& program, const Signature& signature, const StopToken& stop) {
+  const auto& steps = program->steps;
+  // Who changes its operands must find them, and leave them, as the order of the steps says.
+  const bool mutates = std::any_of(steps.begin(), steps.end(), [](const auto& s) { return s.op && s.op->effect == Effect::mutating; });
+  if (program->islands_around >= deepest || mutates) return one_by_one(*program);
+  auto units = Divider(*program, type_steps(*program, signature, stop)).divide();
+  if (units.empty()) return one_by_one(*program);
+  if (units.front().island) prepare(*units.front().island, *program, signature, stop);
+  return units;
+}
+
+}  // namespace lazyfx::compile
