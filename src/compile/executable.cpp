@@ -67,7 +67,8 @@ Executable::Answer Executable::request(const Signature& signature, std::shared_p
     slot->job = std::make_shared<PlanJob>(shared_from_this(), signature);
     const auto submitted = runtime->scheduler().submit(slot->job, priority);
     if (submitted != Scheduler::Submitted::queued) {
-      slot->job.reset();
+      // Nobody waits for it and nothing will make it: it takes no room.
+      std::erase_if(slots_, [slot](const auto& s) { return s.get() == slot; });
       return {nullptr, runtime->refusal(submitted)};
     }
   }

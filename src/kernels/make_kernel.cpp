@@ -100,7 +100,7 @@ std::unique_ptr<Kernel> make_kernel(const KernelRequest& request) {
           },
       },
       request.primitive);
-  if (request.epilogue == nullptr || applied) return kernel;
+  if (request.epilogue == nullptr || applied || out.shape.size() == 0) return kernel;
   return std::make_unique<TailedKernel>(std::move(kernel), make_tail(*request.epilogue, out), in.size(), request.epilogue->operands.size());
 }
 

@@ -112,6 +112,18 @@ BOOST_AUTO_TEST_CASE(a_product_takes_bias_and_activation) {
   BOOST_TEST(passes_of_their_own(kernels) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(an_activation_of_an_empty_product_is_empty) {
+  for (const char* activation : {"onnx::Relu", "onnx::Neg"}) {
+    const auto graph = std::make_shared<Graph>();
+    const Node x = graph->placeholder("x", TensorType(DType::f32, {3, 4})), w = graph->placeholder("w", TensorType(DType::f32, {4, 0}));
+    graph->output(graph->call_function(activation, {graph->call_function("onnx::MatMul", {x, w})}));
+    Runtime runtime;
+    LazyGraphModule module(runtime, graph);
+    const Inputs inputs(Value(Tensor::zeros(DType::f32, Shape{3, 4})), Value(Tensor::zeros(DType::f32, Shape{4, 0})));
+    BOOST_TEST((module(inputs).as_tensor().shape() == Shape{3, 0}));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_sum_that_is_read_twice_stays_for_the_second_reader) {
   Example e;
   const Node x = e.input("x", picture), w = e.input("w", filter);

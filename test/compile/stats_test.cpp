@@ -215,6 +215,32 @@ BOOST_AUTO_TEST_CASE(signatures_that_are_refused_push_no_plan_out) {
   BOOST_TEST(runtime.stats().plans == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(signatures_that_a_full_queue_refuses_push_no_plan_out) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions().threads(1).max_queued(1).max_signatures(4).operators(
+      support::standard_and(support::held_in_compile("t::held", gate))));
+  const support::OpenAtEnd open{*gate};
+  LazyGraphModule module(runtime, plus(1, TensorType(DType::f32, {Dim("N")})));
+  LazyGraphModule busy(runtime, held_plus(1));
+  support::Loop loop;
+  const auto ones = [](std::int64_t n) { return Inputs(Tensor::zeros(DType::f32, Shape{n})); };
+  module(ones(1));
+  Call held(loop, busy, zeros);
+  gate->wait_for_arrivals(1);
+  Call queued(loop, module, ones(999));
+  for (std::int64_t n = 100; n < 110; ++n) {
+    Call refused(loop, module, ones(n));
+    BOOST_CHECK_THROW(refused.get(), Error);
+  }
+  gate->open();
+  held.get();
+  queued.get();
+  for (int i = 0; i < 10; ++i) {
+    for (std::int64_t n = 1; n < 4; ++n) module(ones(n));
+  }
+  BOOST_TEST(runtime.stats().specializations <= 4u + 1u);  // 1, 999, 2, 3 and the busy one's
+}
+
 BOOST_AUTO_TEST_CASE(executables_and_their_weights_are_counted_while_they_live) {
   Runtime runtime;
   {

@@ -79,7 +79,7 @@ class RuntimeOptions {
     inline_budget_ns_ = ns;
     return *this;
   }
-  /// Input signatures kept specialised per executable. Default 32. The least recently used makes room.
+  /// Input signatures kept specialised per executable. Default 32. The oldest makes room.
   RuntimeOptions& max_signatures(std::size_t n) {
     max_signatures_ = n;
     return *this;
