@@ -15,9 +15,13 @@ constexpr double host_estimate_ns = 1e7;
 /// Runs a program unit by unit: islands by their plans, other steps by their operators' reference kernels, or by the modules they call.
 class HostPlan final : public Plan {
  public:
-  HostPlan(std::shared_ptr<const Program> program, const Signature& signature, std::vector<Unit> units)
-      : Plan(signature), program_(std::move(program)), units_(std::move(units)) {
+  HostPlan(std::shared_ptr<const Program> program, const Signature& signature, Division division)
+      : Plan(signature), program_(std::move(program)), units_(std::move(division.units)) {
     estimate_ns_ = host_estimate_ns;
+    if (division.first) {
+      shared_bytes_ = division.first->bytes();
+      arena_bytes_ = division.first->arena_bytes();
+    }
     find_last_uses();
     const std::size_t tables = sizeof *this + units_.capacity() * sizeof(Unit) + dying_.capacity() * sizeof(std::uint32_t) +
                                dying_end_.capacity() * sizeof(std::size_t);
@@ -25,6 +29,8 @@ class HostPlan final : public Plan {
   }
 
   std::size_t step_count() const noexcept override { return program_->steps.size(); }
+  /// Of what was compiled ahead; what the other islands will need is not known before they run.
+  std::size_t arena_bytes() const noexcept override { return arena_bytes_; }
 
   Value run(std::span<const Value> inputs, const StopToken& stop, const Callees* callees) const override {
     // Who calls whom, on the heap: programs call each other as deeply as modules are nested.
@@ -239,6 +245,7 @@ class HostPlan final : public Plan {
 
   std::shared_ptr<const Program> program_;
   std::vector<Unit> units_;
+  std::size_t arena_bytes_ = 0;
   std::vector<std::uint32_t> dying_;     ///< values after whose last use unit i has run, all units in a row
   std::vector<std::size_t> dying_end_;
 };
@@ -246,13 +253,13 @@ class HostPlan final : public Plan {
 }  // namespace
 
 std::shared_ptr<const Plan> make_host_plan(std::shared_ptr<const Program> program, const Signature& signature) {
-  auto units = one_by_one(*program);
-  return std::make_shared<const HostPlan>(std::move(program), signature, std::move(units));
+  auto division = one_by_one(*program);
+  return std::make_shared<const HostPlan>(std::move(program), signature, std::move(division));
 }
 
 std::shared_ptr<const Plan> make_divided_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop) {
-  auto units = find_islands(program, signature, stop);
-  return std::make_shared<const HostPlan>(std::move(program), signature, std::move(units));
+  auto division = find_islands(program, signature, stop);
+  return std::make_shared<const HostPlan>(std::move(program), signature, std::move(division));
 }
 
 }  // namespace lazyfx::compile

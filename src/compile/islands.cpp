@@ -92,17 +92,23 @@ class Divider {
 
   std::vector<Unit> units() {
     find_outputs();
+    std::vector<std::vector<std::uint32_t>> own(limit_);
+    for (std::uint32_t i = 0; i < groups_.size(); ++i) {
+      // A fixed step that nobody outside needs comes along with those that do.
+      if (groups_[i] != by_itself && (typing_[i] != StepTyping::fixed || leaves_[i])) own[groups_[i]].push_back(i);
+    }
+    member_of_.assign(program_.steps.size(), by_itself);
+    numbered_in_.assign(program_.value_limit, by_itself);
+    numbers_.resize(program_.value_limit);
     std::vector<Unit> units;
-    std::vector<bool> done(limit_, false);
     const auto add_island = [&](Group group) {
-      if (done[group]) return;
-      done[group] = true;
-      if (auto island = make_island(group)) units.push_back({0, std::move(island)});
+      if (own[group].empty()) return;
+      if (auto island = make_island(group, std::exchange(own[group], {}))) units.push_back({0, std::move(island)});
     };
     add_island(first_island);
-    for (std::size_t i = 0; i < program_.steps.size(); ++i) {
+    for (std::uint32_t i = 0; i < program_.steps.size(); ++i) {
       if (groups_[i] == by_itself)
-        units.push_back({static_cast<std::uint32_t>(i), nullptr});
+        units.push_back({i, nullptr});
       else
         add_island(groups_[i]);
     }
@@ -125,53 +131,63 @@ class Divider {
     });
   }
 
-  /// The fixed steps that `step` is made of, and itself, in the order of the program.
-  void add_with_fixed(std::uint32_t step, std::vector<bool>& members) const {
-    std::vector<std::uint32_t> pending{step};
-    while (!pending.empty()) {
-      const std::uint32_t at = pending.back();
-      pending.pop_back();
-      if (members[at]) continue;
-      members[at] = true;
-      for_each_input(program_.steps[at], [&](NodeId id) {
+  /// `steps` and the fixed steps that they are made of, in the order of the program.
+  std::vector<std::uint32_t> with_fixed(Group group, std::vector<std::uint32_t> steps) {
+    for (const std::uint32_t step : steps) member_of_[step] = group;
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+      for_each_input(program_.steps[steps[k]], [&](NodeId id) {
         const std::uint32_t maker = maker_of(id);
-        if (maker != none && typing_[maker] == StepTyping::fixed) pending.push_back(maker);
+        if (maker == none || typing_[maker] != StepTyping::fixed || member_of_[maker] == group) return;
+        member_of_[maker] = group;
+        steps.push_back(maker);
       });
     }
+    std::sort(steps.begin(), steps.end());
+    return steps;
   }
 
-  std::shared_ptr<const Island> make_island(Group group) const {
-    std::vector<bool> members(program_.steps.size(), false);
-    for (std::uint32_t i = 0; i < groups_.size(); ++i) {
-      // A fixed step that nobody outside needs comes along with those that do.
-      if (groups_[i] == group && (typing_[i] != StepTyping::fixed || leaves_[i])) add_with_fixed(i, members);
+  /// Values of an island have numbers of their own, so that it costs what it holds and not what stands around it.
+  std::uint32_t number(Group group, std::uint32_t value, Program& part) {
+    if (std::exchange(numbered_in_[value], group) != group) {
+      numbers_[value] = static_cast<std::uint32_t>(part.nodes.size());
+      part.nodes.push_back(program_.node_of(value));
     }
+    return numbers_[value];
+  }
+
+  std::shared_ptr<const Island> make_island(Group group, std::vector<std::uint32_t> steps) {
     auto part = std::make_shared<Program>();
     part->source = program_.source;
-    part->value_limit = program_.value_limit;
     part->kernels = program_.kernels;
     part->islands_around = program_.islands_around + 1;
     auto island = std::make_shared<Island>();
-    std::vector<bool> taken(program_.value_limit, false);
-    Argument::Items results;
-    for (std::uint32_t i = 0; i < members.size(); ++i) {
-      if (!members[i]) continue;
-      const auto& step = program_.steps[i];
-      for_each_input(step, [&](NodeId id) {
-        const auto value = static_cast<std::uint32_t>(id);
-        const std::uint32_t maker = step_of_[value];
-        if ((maker != none && members[maker]) || taken[value]) return;
-        taken[value] = true;
+    const auto renumbered = [&](NodeId id) -> Argument {
+      const auto value = static_cast<std::uint32_t>(id);
+      const std::uint32_t maker = step_of_[value];
+      const bool inside = maker != none && member_of_[maker] == group;
+      const bool first = !inside && numbered_in_[value] != group;
+      const std::uint32_t own = number(group, value, *part);
+      if (first) {
         island->inputs.push_back(value);
-        part->inputs.push_back({value, program_.node_name(value), std::nullopt, std::nullopt});
-      });
-      part->steps.push_back(step);
+        part->inputs.push_back({own, program_.node_name(value), std::nullopt, std::nullopt});
+      }
+      return NodeId{own};
+    };
+    Argument::Items results;
+    for (const std::uint32_t i : with_fixed(group, std::move(steps))) {
+      Program::Step step = program_.steps[i];
+      for (Argument& a : step.application.inputs) a = map_nodes(a, renumbered);
+      for (Argument& a : step.args) a = map_nodes(a, renumbered);
+      const std::uint32_t value = step.value;
+      step.value = number(group, value, *part);
       if (leaves_[i] && groups_[i] == group) {
-        island->outputs.push_back(step.value);
+        island->outputs.push_back(value);
         results.emplace_back(NodeId{step.value});
       }
+      part->steps.push_back(std::move(step));
     }
     if (island->outputs.empty()) return nullptr;
+    part->value_limit = part->nodes.size();
     part->result = Argument::tuple(std::move(results));
     island->graph = std::make_shared<const Nested>(std::move(part));
     return island;
@@ -182,38 +198,42 @@ class Divider {
   std::vector<std::uint32_t> step_of_;  ///< by value
   std::vector<Group> groups_;           ///< by step
   std::vector<bool> leaves_;            ///< by step: somebody outside of its island needs it
+  std::vector<Group> member_of_;        ///< by step: the island that it was last put into; a fixed one may be in several
+  std::vector<Group> numbered_in_;      ///< by value: the island in which it has this number
+  std::vector<std::uint32_t> numbers_;
   Group limit_ = 1;
 };
 
 /// Compiles an island that stands on the inputs of the call alone.
-void prepare(const Island& island, const Program& program, const Signature& signature, const StopToken& stop) {
+std::shared_ptr<const Plan> prepare(const Island& island, const Program& program, const Signature& signature, const StopToken& stop) {
   std::vector<Signature::Input> inputs;
   for (const std::uint32_t value : island.inputs) {
     const auto at = std::find_if(program.inputs.begin(), program.inputs.end(), [&](const auto& input) { return input.value == value; });
-    if (at == program.inputs.end()) return;
+    if (at == program.inputs.end()) return nullptr;
     inputs.push_back(signature.inputs()[static_cast<std::size_t>(at - program.inputs.begin())]);
-    if (inputs.back().opaque) return;
+    if (inputs.back().opaque) return nullptr;
   }
-  island.graph->prepare(Signature(std::move(inputs)), stop);
+  return island.graph->prepare(Signature(std::move(inputs)), stop);
 }
 
 }  // namespace
 
-std::vector<Unit> one_by_one(const Program& program) {
-  std::vector<Unit> units(program.steps.size());
-  for (std::uint32_t i = 0; i < units.size(); ++i) units[i].step = i;
-  return units;
+Division one_by_one(const Program& program) {
+  Division division;
+  division.units.resize(program.steps.size());
+  for (std::uint32_t i = 0; i < division.units.size(); ++i) division.units[i].step = i;
+  return division;
 }
 
-std::vector<Unit> find_islands(const std::shared_ptr<const Program>& program, const Signature& signature, const StopToken& stop) {
+Division find_islands(const std::shared_ptr<const Program>& program, const Signature& signature, const StopToken& stop) {
   const auto& steps = program->steps;
   // Who changes its operands must find them, and leave them, as the order of the steps says.
   const bool mutates = std::any_of(steps.begin(), steps.end(), [](const auto& s) { return s.op && s.op->effect == Effect::mutating; });
   if (program->islands_around >= deepest || mutates) return one_by_one(*program);
-  auto units = Divider(*program, type_steps(*program, signature, stop)).divide();
-  if (units.empty()) return one_by_one(*program);
-  if (units.front().island) prepare(*units.front().island, *program, signature, stop);
-  return units;
+  Division division{Divider(*program, type_steps(*program, signature, stop)).divide(), nullptr};
+  if (division.units.empty()) return one_by_one(*program);
+  if (const auto& first = division.units.front().island) division.first = prepare(*first, *program, signature, stop);
+  return division;
 }
 
 }  // namespace lazyfx::compile

@@ -23,13 +23,18 @@ struct Unit {
   std::shared_ptr<const Island> island;
 };
 
+struct Division {
+  std::vector<Unit> units;
+  std::shared_ptr<const Plan> first;  ///< of the first island, where it was compiled ahead
+};
+
 /// Every step by itself.
-std::vector<Unit> one_by_one(const Program& program);
+Division one_by_one(const Program& program);
 
 /// Divides a program, under a signature, into what only the host can do (steps whose results have shapes that depend on values, whose values are
 /// no tensors, that call modules or have effects) and islands of what stands between. The steps that need nothing of the host's make the
 /// first island, which is compiled here; others are when a run first brings the types of what flows in, as graphs within graphs are.
 /// one_by_one() where that would gain nothing. Throws CompileError, Stopped.
-std::vector<Unit> find_islands(const std::shared_ptr<const Program>& program, const Signature& signature, const StopToken& stop);
+Division find_islands(const std::shared_ptr<const Program>& program, const Signature& signature, const StopToken& stop);
 
 }  // namespace lazyfx::compile

@@ -221,7 +221,7 @@ class Lowerer {
     } catch (const Stopped&) {
       throw;
     } catch (...) {
-      throw current_error_at(program_.source, step.value, op.name, "lower");
+      throw current_error_at(program_.source, program_.node_of(step.value), op.name, "lower");
     }
   }
 

@@ -8,6 +8,8 @@
 namespace lazyfx::compile {
 namespace {
 
+constexpr std::size_t tiny_bytes = 4096;
+
 /// Writes to `ns` how long it lived.
 class Timed {
  public:
@@ -24,6 +26,12 @@ class Timed {
 
 }  // namespace
 
+Nested::Nested(std::shared_ptr<const Program> program) : program_(std::move(program)) {
+  std::size_t bytes = 0;
+  for (const auto& step : program_->steps) bytes += step.constant.defined() ? step.constant.byte_size() : 0;
+  is_small_island_ = program_->islands_around > 0 && program_->steps.size() <= 2 && bytes <= tiny_bytes;
+}
+
 Value Nested::run(std::span<const Value> given, const StopToken& stop) const {
   const std::vector<Value> inputs = complete_inputs(*program_, given);
   const auto plan = plan_for(inputs, stop);
@@ -31,14 +39,28 @@ Value Nested::run(std::span<const Value> given, const StopToken& stop) const {
 }
 
 Value Nested::run_plainly(std::span<const Value> inputs, const StopToken& stop) const {
-  const Signature signature(inputs);
-  check_signature(*program_, signature);
+  if (program_->islands_around == 0) check_signature(*program_, Signature(inputs));  // an island says nothing of its operands
+  const auto plan = plain();
   const Timed timed(plain_ns_);
-  return make_host_plan(program_, signature)->run(inputs, stop, nullptr);
+  return plan->run(inputs, stop, nullptr);
+}
+
+std::shared_ptr<const Plan> Nested::plain() const {
+  const std::lock_guard lock(mutex_);
+  if (!plain_) plain_ = make_host_plan(program_, Signature());
+  return plain_;
+}
+
+bool Nested::is_tiny(std::span<const Value> inputs) const noexcept {
+  if (!is_small_island_) return false;
+  std::size_t bytes = 0;
+  for (const Value& value : inputs) bytes += value.is_tensor() && value.as_tensor().defined() ? value.as_tensor().byte_size() : 0;
+  return bytes <= tiny_bytes;
 }
 
 /// Null: none is worth its making.
 std::shared_ptr<const Plan> Nested::plan_for(std::span<const Value> inputs, const StopToken& stop) const {
+  if (is_tiny(inputs)) return nullptr;
   Signature signature;
   {
     const std::lock_guard lock(mutex_);

@@ -18,9 +18,10 @@ namespace lazyfx::compile {
 ///
 /// Where every run brings another signature, making plans would cost more than it gains. So a few are made at once; then a signature runs
 /// operator by operator when it comes first, and has its plan made when it comes again, or at once if such runs take longer than making one.
+/// An island of one or two steps on next to no elements never has a plan: between calls of many modules there may be thousands of those.
 class Nested {
  public:
-  explicit Nested(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
+  explicit Nested(std::shared_ptr<const Program> program);
 
   const Program& program() const noexcept { return *program_; }
 
@@ -29,20 +30,24 @@ class Nested {
   /// Operator by operator.
   Value run_plainly(std::span<const Value> inputs, const StopToken& stop) const;
   /// Makes the plan for a signature ahead of its first run.
-  void prepare(const Signature& signature, const StopToken& stop) const { static_cast<void>(make(signature, stop)); }
+  std::shared_ptr<const Plan> prepare(const Signature& signature, const StopToken& stop) const { return make(signature, stop); }
 
  private:
   static constexpr std::size_t most_plans = 8, most_refused = 32;
   std::shared_ptr<const Plan> plan_for(std::span<const Value> inputs, const StopToken& stop) const;
   std::shared_ptr<const Plan> make(Signature signature, const StopToken& stop) const;
+  bool is_tiny(std::span<const Value> inputs) const noexcept;
   bool is_worth_a_plan(const Signature& signature) const;
+  std::shared_ptr<const Plan> plain() const;
 
   std::shared_ptr<const Program> program_;
+  bool is_small_island_;
   mutable std::atomic<std::int64_t> making_ns_{0}, plain_ns_{0};  ///< what the last of each took
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   mutable std::vector<std::shared_ptr<const Plan>> plans_;  // newest last
   mutable std::deque<Signature> refused_;  // those that came once, newest last
+  mutable std::shared_ptr<const Plan> plain_;  // for any signature; made when it is first needed
 };
 
 }  // namespace lazyfx::compile

@@ -123,7 +123,7 @@ class Binder {
     try {
       step.application = bind(*step.op, node.args(), node.kwargs());
     } catch (...) {
-      throw current_error_at(source_, value, node.target(), "bind");
+      throw current_error_at(source_, node.id(), node.target(), "bind");
     }
     bind_graphs(node, step);
     if (!step.op->reference && !chooses_graph(*step.op)) step.host = true;
@@ -185,13 +185,8 @@ std::shared_ptr<const Program> bind_program(const Source& source, const Operator
   return std::make_shared<const Program>(Binder(source, operators, kernels).take(stop));
 }
 
-CompileError error_at(const Program& program, std::uint32_t value, const char* pass, ErrorKind kind, const std::string& message) {
-  const NodeView node = program.source.graph.node(NodeId{value});
-  return CompileError(kind, node.target(), node.name(), pass, line_of(program.source, node.id()), message);
-}
-
-CompileError current_error_at(const Source& source, std::uint32_t value, const std::string& op, const char* pass) {
-  const NodeView node = source.graph.node(NodeId{value});
+CompileError current_error_at(const Source& source, NodeId at, const std::string& op, const char* pass) {
+  const NodeView node = source.graph.node(at);
   const std::size_t line = line_of(source, node.id());
   try {
     throw;

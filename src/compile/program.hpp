@@ -29,7 +29,7 @@ struct Program {
     std::optional<Argument> default_value;
   };
   enum class Kind : std::uint8_t { constant, apply, item, call_module };
-  /// One node after binding. Values are numbered by node id.
+  /// One node after binding.
   struct Step {
     Kind kind = Kind::apply;
     std::uint32_t value = 0;
@@ -53,8 +53,11 @@ struct Program {
   bool needs_host = false;  ///< one of the steps does
   std::size_t islands_around = 0;  ///< made by dividing a program that was made by dividing another, and so on
 
+  std::vector<NodeId> nodes;  ///< by value; empty: values are numbered by node id
+
+  NodeId node_of(std::uint32_t value) const { return nodes.empty() ? NodeId{value} : nodes[value]; }
   /// "%name" of a value, for messages.
-  std::string node_name(std::uint32_t value) const { return source.graph.node(NodeId{value}).name(); }
+  std::string node_name(std::uint32_t value) const { return source.graph.node(node_of(value)).name(); }
 };
 
 /// The graph that a step runs in its own place once its condition is known, on the inputs behind it; null for a step of another operator.
@@ -66,9 +69,8 @@ bool chooses_graph(const Operator& op);
 std::shared_ptr<const Program> bind_program(const Source& source, const OperatorRegistry& operators, const StopToken& stop,
                                             const std::shared_ptr<KernelTable>& kernels = nullptr);
 
-/// A CompileError about the node that made `value`, with its line in the generated code.
-CompileError error_at(const Program& program, std::uint32_t value, const char* pass, ErrorKind kind, const std::string& message);
-/// The current exception as a CompileError about `value`: Errors keep their kind, others become user_code. Stopped is not for this.
-CompileError current_error_at(const Source& source, std::uint32_t value, const std::string& op, const char* pass);
+/// The current exception as a CompileError about a node, with its line in the generated code: Errors keep their kind, others become
+/// user_code. Stopped is not for this.
+CompileError current_error_at(const Source& source, NodeId at, const std::string& op, const char* pass);
 
 }  // namespace lazyfx::compile

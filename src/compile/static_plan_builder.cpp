@@ -173,8 +173,9 @@ class StaticPlanBuilder {
       plan_.shared_bytes_ += kernel->resident_bytes();
       return kernel;
     } catch (...) {
-      const std::string target = plan_.program_->source.graph.node(NodeId{from.node}).target();
-      throw current_error_at(plan_.program_->source, from.node, target, "kernels");
+      const auto& source = plan_.program_->source;
+      const NodeId node = plan_.program_->node_of(from.node);
+      throw current_error_at(source, node, source.graph.node(node).target(), "kernels");
     }
   }
 

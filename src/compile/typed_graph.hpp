@@ -72,15 +72,19 @@ struct TypedGraph {
   }
 };
 
-/// Thrown where a shape depends on a value that only a run makes: the program is then run on the host, operator by operator.
+/// Thrown where a shape depends on a value that only a run makes: the program is then divided.
 struct DependsOnValues {};
 
 /// Types every node for one signature, folds what is constant, and lowers to primitives. Throws CompileError, DependsOnValues, Stopped.
 TypedGraph lower(const Program& program, const Signature& signature, const StopToken& stop);
 
-/// What is known of a step before a run: its result (fixed); the type of its result; nothing, and so only the host can do it, though the types
-/// of its operands are known, or whatever they are; or nothing until the host has done others.
-enum class StepTyping : std::uint8_t { fixed, known, host, later };
+/// What is known of a step before a run.
+enum class StepTyping : std::uint8_t {
+  fixed,  ///< its result
+  known,  ///< the type of its result
+  host,   ///< that only the host can do it
+  later,  ///< nothing, before the host has done others
+};
 /// Of every step of a program that lower() refuses for this signature. Throws CompileError, Stopped.
 std::vector<StepTyping> type_steps(const Program& program, const Signature& signature, const StopToken& stop);
 

@@ -31,7 +31,9 @@ void post_results(Handler handler, Results... results) {
   if constexpr (std::is_same_v<decltype(executor_of(handler)), Executor>) {
     boost::asio::post(boost::asio::append(std::move(handler), std::move(results)...));
   } else {
-    auto complete = [handler = std::move(handler), ... results = std::move(results)]() mutable { std::move(handler)(std::move(results)...); };
+    auto complete = [handler = std::move(handler), ... results = std::move(results)]() mutable {
+      std::move(handler)(std::move(results)...);
+    };
     boost::asio::post(executor_of(handler), std::move(complete));
   }
 }
