@@ -1,5 +1,6 @@
 #include <array>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -71,6 +72,9 @@ int main(int argc, char** argv) {
   } catch (const lazyfx::cli::UsageError& error) {
     std::cerr << "lazyfx: " << one_line(error.what()) << '\n';
     return lazyfx::cli::bad_usage;
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::cerr << "lazyfx: " << one_line(error.path1().string() + ": " + error.code().message()) << '\n';
+    return lazyfx::cli::bad_input;
   } catch (const std::exception& error) {
     std::cerr << "lazyfx: " << one_line(error.what()) << '\n';
     return lazyfx::cli::bad_input;

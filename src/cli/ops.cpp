@@ -103,6 +103,8 @@ constexpr const char* introduction =
     "that they take; every operator on tensors also has a plain reference kernel. Behind a name, ? is optional, ... is one or more and * "
     "any\n"
     "number. Operators without dtypes work on values that are no tensors, or run graphs.\n\n"
+    "Where ONNX leaves integers open, every tier answers alike: they wrap, divided by zero they give 0 (quotient and remainder), and\n"
+    "shifted by as many bits as they have or more they give 0.\n\n"
     "| operator | opset | fast | inputs | outputs |\n|---|---|---|---|---|\n";
 
 void print_markdown(const std::vector<Row>& all) {

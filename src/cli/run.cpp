@@ -35,11 +35,9 @@ class FileNames {
   std::set<std::string> taken_;
 };
 
-std::vector<Tensor> outputs_of(const Value& result, std::size_t count) {
-  std::vector<Tensor> tensors;
-  if (count == 1) return {result.as_tensor()};
-  for (const Value& item : result.items()) tensors.push_back(item.as_tensor());
-  return tensors;
+std::vector<Value> outputs_of(const Value& result, std::size_t count) {
+  if (count == 1 && !result.is_tuple()) return {result};
+  return {result.items().begin(), result.items().end()};
 }
 
 void make_folder(const std::filesystem::path& folder) {
@@ -86,6 +84,11 @@ int run_command(const std::vector<std::string>& arguments) {
   }
   write_trace(*parsed, runtime);
   progress.clear();
+  const auto outputs = outputs_of(result, model.outputs.size());
+  for (std::size_t i = 0; i < outputs.size() && !folder.empty(); ++i) {
+    if (outputs[i].is_tensor()) continue;
+    throw Error(ErrorKind::unsupported, file + ": output " + model.outputs[i].name + " is no tensor: a .npy file cannot hold it");
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!files.contains(model.inputs[i].name)) {
       const Tensor& tensor = inputs[i].as_tensor();
@@ -93,13 +96,12 @@ int run_command(const std::vector<std::string>& arguments) {
                 << "], filled with a pattern\n";
     }
   }
-  const auto outputs = outputs_of(result, model.outputs.size());
   FileNames names;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     std::cout << "output " << model.outputs[i].name << ": " << to_string(outputs[i]);
     if (!folder.empty()) {
       const auto target = folder / names.give(model.outputs[i].name);
-      write_npy(target, outputs[i]);
+      write_npy(target, outputs[i].as_tensor());
       std::cout << " -> " << target.string();
     }
     std::cout << '\n';

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 #include <utility>
 
 namespace lazyfx::compile {
@@ -39,9 +39,8 @@ class AliveTable : public std::enable_shared_from_this<AliveTable<Key, Value>> {
     std::size_t count = 0;
     {
       const std::lock_guard lock(mutex_);
-      const auto [begin, end] = entries_.equal_range(hash);
-      for (auto at = begin; at != end && count < most_compared; ++at) {
-        candidates[count] = at->second.second.lock();
+      for (auto at = entries_.lower_bound({hash, 0}); at != entries_.end() && at->first.first == hash && count < most_compared; ++at) {
+        candidates[count] = at->second.lock();
         count += candidates[count] != nullptr;
       }
     }
@@ -55,24 +54,23 @@ class AliveTable : public std::enable_shared_from_this<AliveTable<Key, Value>> {
   EntryPtr insert(std::uint64_t hash, Key key, Value value) {
     auto entry = std::make_shared<Entry>(this->shared_from_this(), hash, std::move(key), std::move(value));
     const std::lock_guard lock(mutex_);
-    entries_.emplace(hash, std::pair(static_cast<const Entry*>(entry.get()), std::weak_ptr<const Entry>(entry)));
+    entries_.emplace(place_of(*entry), entry);
     return entry;
   }
 
  private:
+  /// Hash and address: of many entries that look alike, each is found at once when it goes.
+  using Place = std::pair<std::uint64_t, std::uintptr_t>;
+  static Place place_of(const Entry& entry) noexcept { return {entry.hash_, reinterpret_cast<std::uintptr_t>(&entry)}; }
+
   void forget(const Entry& entry) noexcept {
     const std::lock_guard lock(mutex_);
-    const auto [begin, end] = entries_.equal_range(entry.hash_);
-    for (auto at = begin; at != end; ++at) {
-      if (at->second.first != &entry) continue;
-      entries_.erase(at);
-      return;
-    }
+    entries_.erase(place_of(entry));
   }
 
   static constexpr std::size_t most_compared = 8;
   mutable std::mutex mutex_;
-  std::unordered_multimap<std::uint64_t, std::pair<const Entry*, std::weak_ptr<const Entry>>> entries_;  // protected by mutex_
+  std::map<Place, std::weak_ptr<const Entry>> entries_;  // protected by mutex_
 };
 
 }  // namespace lazyfx::compile

@@ -10,6 +10,9 @@
 namespace lazyfx::compile {
 namespace {
 
+// Numbers are compared by their bits: -0.0 and 0.0 give kernels that differ, and a NaN is like itself.
+std::uint64_t bits(double x) { return std::bit_cast<std::uint64_t>(x); }
+
 class Hash {
  public:
   Hash() { XXH64_reset(&state_, 0); }
@@ -28,6 +31,31 @@ class Hash {
     add(operand.layout);
     for (const std::int64_t d : operand.shape) add(d);
   }
+  void add(const std::vector<std::int64_t>& numbers) {
+    add(numbers.size());
+    XXH64_update(&state_, numbers.data(), numbers.size() * sizeof(std::int64_t));
+  }
+  void add(const primitive::Convolution& convolution) {
+    for (const auto* list : {&convolution.strides, &convolution.dilations, &convolution.pads_begin, &convolution.pads_end}) add(*list);
+    add(convolution.groups);
+    add(convolution.transposed);
+  }
+  void add(const primitive::Matmul& matmul) {
+    add(matmul.transpose_a);
+    add(matmul.transpose_b);
+    add(bits(matmul.alpha));
+    add(bits(matmul.beta));
+  }
+  void add(const ScalarProgram& body) {
+    for (const ScalarProgram::Instruction& i : body.code) {
+      add(i.op);
+      for (const std::uint16_t reg : {i.a, i.b, i.c}) add(reg);
+    }
+    for (const ScalarProgram::Constant& constant : body.constants) {
+      add(constant.integer);
+      add(bits(constant.real));
+    }
+  }
   void add(const Tensor& constant) { add(constant.defined() ? constant.digest() : 0); }
   std::uint64_t take() const { return XXH64_digest(&state_); }
 
@@ -41,9 +69,6 @@ bool is_same(const Tensor& a, const Tensor& b) {
 bool same_constant(const Tensor& a, const Tensor& b) {
   return is_same(a, b) || (a.defined() && b.defined() && equal(a, b));
 }
-
-// Numbers are compared by their bits: -0.0 and 0.0 give kernels that differ, and a NaN is like itself.
-std::uint64_t bits(double x) { return std::bit_cast<std::uint64_t>(x); }
 
 bool same_work(const Primitive& a, const Primitive& b) {
   if (a.index() != b.index()) return false;
@@ -82,10 +107,9 @@ std::uint64_t KernelTable::KernelKey::hash() const {
   for (const auto& operand : inputs) hash.add(operand);
   hash.add(output);
   for (const Tensor& constant : constants) hash.add(constant);
-  if (epilogue) {
-    hash.add(epilogue->body.code.size());
-    for (const auto& constant : epilogue->body.constants) hash.add(bits(constant.real));
-  }
+  if (const auto* convolution = std::get_if<primitive::Convolution>(&primitive)) hash.add(*convolution);
+  if (const auto* matmul = std::get_if<primitive::Matmul>(&primitive)) hash.add(*matmul);
+  if (epilogue) hash.add(epilogue->body);
   return hash.take();
 }
 

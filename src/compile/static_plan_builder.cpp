@@ -7,6 +7,7 @@
 #include "compile/memory_plan.hpp"
 #include "compile/static_plan.hpp"
 #include "compile/watch.hpp"
+#include "tensor/memory.hpp"
 
 namespace lazyfx::compile {
 
@@ -159,6 +160,7 @@ class StaticPlanBuilder {
     }
     plan_.estimate_ns_ += kernels::estimate_ns(*from.primitive(), operands, output);
     try {
+      bytes_for(output.dtype, output.shape);  // before tables are made for it that may be as long
       const kernels::KernelRequest request{*from.primitive(), std::move(operands), output, constants, from.epilogue ? &epilogue : nullptr};
       const auto& table = plan_.program_->kernels;
       if (!table || !KernelTable::shares(request.primitive)) {

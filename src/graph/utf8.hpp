@@ -23,4 +23,16 @@ inline std::size_t utf8_length(std::string_view s) {
   return length;
 }
 
+/// True for what would break or reorder the line it stands on: controls (C0, DEL, C1), line and paragraph separators, marks of direction.
+/// `sequence` is one UTF-8 sequence.
+inline bool is_control(std::string_view sequence) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
+  if (sequence.size() == 2) return byte(0) == 0xc2 && byte(1) < 0xa0;
+  if (sequence.size() != 3 || byte(0) != 0xe2) return false;
+  const bool separator_or_direction = byte(1) == 0x80 && (byte(2) == 0x8e || byte(2) == 0x8f || (byte(2) >= 0xa8 && byte(2) <= 0xae));
+  const bool isolate = byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+  return separator_or_direction || isolate;
+}
+
 }  // namespace lazyfx

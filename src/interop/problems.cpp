@@ -10,16 +10,18 @@ namespace lazyfx::onnx {
 std::string in_quotes(std::string_view name) {
   constexpr std::size_t longest = 80;
   std::string text = "'";
-  for (std::string_view rest = name.substr(0, longest); !rest.empty();) {
+  std::string_view rest = name;
+  while (!rest.empty()) {
     const std::size_t length = utf8_length(rest);
-    const auto c = static_cast<unsigned char>(rest[0]);
-    if (length == 0 || c < 0x20 || c == 0x7f)
+    const std::string_view sequence = rest.substr(0, std::max<std::size_t>(length, 1));
+    if (name.size() - rest.size() + sequence.size() > longest) break;
+    if (length == 0 || is_control(sequence))
       text += '?';
     else
-      text += rest.substr(0, length);
-    rest.remove_prefix(std::max<std::size_t>(length, 1));
+      text += sequence;
+    rest.remove_prefix(sequence.size());
   }
-  if (name.size() > longest) text += "...";
+  if (!rest.empty()) text += "...";
   return text + "'";
 }
 

@@ -124,9 +124,11 @@ class VectorPool final : public Kernel {
   std::int64_t line_;
 };
 
-/// Nothing for operands of different layouts, and for geometry so odd that padded rows would be far larger than the operands.
+/// Nothing for operands of different layouts, and for geometry so odd that tables or padded rows would be far larger than the operands.
 std::unique_ptr<Kernel> make_vector_pool(const primitive::Pool& pool, const Window& window, const Operand& input, const Operand& output) {
+  constexpr std::int64_t most = std::int64_t{1} << 20;
   if (input.layout != output.layout || input.shape.size() == 0 || output.shape.size() == 0) return nullptr;
+  if (*std::max_element(window.out.begin(), window.out.end()) > most) return nullptr;
   PoolPlan plan;
   plan.window = window;
   plan.channels = input.shape[1];
@@ -144,7 +146,6 @@ std::unique_ptr<Kernel> make_vector_pool(const primitive::Pool& pool, const Wind
   }
   std::int64_t line = 0;
   if (input.layout == Layout::row_major) {
-    constexpr std::int64_t most = std::int64_t{1} << 20;
     const std::int64_t beyond = std::max({window.stride[2], window.kernel[2], window.dilation[2], window.pad_begin[2]});
     if (window.pad_begin[2] < 0 || beyond > most || window.kernel[2] * window.dilation[2] > most || window.out[2] * window.stride[2] > most)
       return nullptr;

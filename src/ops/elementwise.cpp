@@ -22,15 +22,12 @@ constexpr auto plus = [](auto a, auto b) { return wrapping(a, b, [](auto x, auto
 constexpr auto minus = [](auto a, auto b) { return wrapping(a, b, [](auto x, auto y) { return x - y; }); };
 constexpr auto times = [](auto a, auto b) { return wrapping(a, b, [](auto x, auto y) { return x * y; }); };
 
-void require_divisor(bool present) {
-  if (!present) throw Error(ErrorKind::invalid_argument, "an integer is divided by zero");
-}
-
+// ONNX leaves integers divided by zero open: quotient and remainder are 0, as NumPy has it.
 constexpr auto quotient = [](auto a, auto b) {
   if constexpr (std::is_floating_point_v<decltype(a)>) {
     return a / b;
   } else {
-    require_divisor(b != 0);
+    if (b == 0) return decltype(a){0};
     if constexpr (std::is_signed_v<decltype(a)>) {
       if (b == -1) return minus(decltype(a){0}, a);
     }
@@ -43,7 +40,7 @@ constexpr auto remainder_c = [](auto a, auto b) {
   if constexpr (std::is_floating_point_v<decltype(a)>) {
     return std::fmod(a, b);
   } else {
-    require_divisor(b != 0);
+    if (b == 0) return decltype(a){0};
     if constexpr (std::is_signed_v<decltype(a)>) {
       if (b == -1) return decltype(a){0};
     }

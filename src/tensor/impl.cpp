@@ -1,37 +1,16 @@
 #include "impl.hpp"
 
-#include <sys/sysinfo.h>
-
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
 #include <new>
 #include <string>
 
-#include "lazyfx/error.hpp"
+#include "tensor/memory.hpp"
 
 namespace lazyfx {
 namespace {
 
 constexpr std::size_t alignment = 64;
-
-// An overcommitting kernel promises more than it has and kills the process later, so the machine's memory is the limit.
-std::size_t machine_memory() noexcept {
-  static const std::size_t bytes = [] {
-    constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
-    struct sysinfo info{};
-    if (sysinfo(&info) != 0) return unlimited;
-    std::size_t total = 0;
-    if (__builtin_add_overflow(info.totalram, info.totalswap, &total)) return unlimited;
-    if (__builtin_mul_overflow(total, std::size_t{info.mem_unit}, &total) || total == 0) return unlimited;
-    return total;
-  }();
-  return bytes;
-}
-
-[[noreturn]] void throw_no_memory(DType dtype, const Shape& shape) {
-  throw Error(ErrorKind::resource, std::string("there is no memory for a tensor ") + to_string(dtype) + "[" + to_string(shape) + "]");
-}
 
 }  // namespace
 
@@ -58,11 +37,8 @@ void Tensor::Impl::set_strides(std::span<const std::int64_t> given) noexcept {
 Tensor::Impl* Tensor::Impl::allocate(DType dtype, const Shape& shape, bool zeroed) {
   // The slack lets the elements start at the next multiple of 64 behind the header, and a 64-byte read start at the last one.
   constexpr std::size_t extra = sizeof(Impl) + 2 * alignment;
-  std::size_t bytes = 0;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(shape.size()), size_of(dtype), &bytes) ||
-      __builtin_add_overflow(bytes, extra, &bytes) || bytes > machine_memory()) {
-    throw_no_memory(dtype, shape);
-  }
+  std::size_t bytes = bytes_for(dtype, shape);
+  if (__builtin_add_overflow(bytes, extra, &bytes)) throw_no_memory(dtype, shape);
   void* memory = zeroed ? std::calloc(1, bytes) : std::malloc(bytes);
   if (memory == nullptr) throw_no_memory(dtype, shape);
 

@@ -116,4 +116,6 @@ BOOST_AUTO_TEST_CASE(a_folder_without_cases_is_bad_input) {
   folder.write("empty/readme", "");
   command::check_refused({"check", (folder / "empty").string()}, 1, {"no model.onnx"});
   command::check_refused({"check", (folder / "absent").string()}, 1, {"absent"});
+  const std::string long_name(6000, 'a');
+  BOOST_TEST(lazyfx({"check", long_name}).err == "lazyfx: " + long_name + "/model.onnx: File name too long\n");
 }

@@ -42,6 +42,16 @@ BOOST_AUTO_TEST_CASE(a_text_graph_runs_shows_is_measured_and_packed) {
   BOOST_TEST(lazyfx({"show", package, "--code"}).out == code.out);
 }
 
+BOOST_AUTO_TEST_CASE(an_output_that_is_no_tensor_is_printed_and_refused_as_a_file) {
+  const command::Folder folder;
+  const auto file = folder.write("pair.fx", "def forward(x: f32[2]):\n    y = onnx::Relu(x)\n    return (y, 3)\n");
+  const auto ended = lazyfx({"run", file});
+  BOOST_TEST(ended.status == 0, ended.err);
+  BOOST_TEST(contains(ended.out, "output y: f32[2]"), ended.out);
+  BOOST_TEST(contains(ended.out, "output output_1: 3\n"), ended.out);
+  check_refused({"run", file, "--out", (folder / "out").string()}, 1, {"pair.fx", "output output_1 is no tensor"});
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_text_is_one_sentence_with_its_place) {
   const command::Folder folder;
   const auto refused = [&](const std::string& text, const std::vector<std::string>& parts) {

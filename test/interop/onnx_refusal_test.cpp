@@ -27,6 +27,23 @@ BOOST_AUTO_TEST_CASE(every_problem_is_told_at_once) {
       {"node 'lost' (Relu) reads 'missing', which nothing makes", "value 'y' is made twice", "element type number 99", "bad_cast"});
 }
 
+BOOST_AUTO_TEST_CASE(a_name_is_shown_without_what_breaks_or_reorders_a_line_and_cut_between_characters) {
+  const auto shown = [](const std::string& name) {
+    auto graph = w::dense();
+    graph.nodes.push_back(w::node("Relu", {"missing"}, {"z"}, {}, name));
+    return failure_of(w::model(graph)).second;
+  };
+  const auto holds = [&](const std::string& name, const std::string& text) {
+    const std::string message = shown(name);
+    BOOST_TEST(contains(message, "node '" + text + "' (Relu)"), message);
+  };
+  holds("a\xc2\x85" "b\xc2\x9b" "c\xe2\x80\xa8" "d\xe2\x80\xa9" "e\xe2\x80\xae" "f\xe2\x81\xa6g", "a?b?c?d?e?f?g");
+  holds("\x1b[31m\x7f\xff\xe2\x80", "?[31m????");
+  holds("gr\xc3\xbc\xc3\x9f \xe2\x82\xac", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac");
+  holds(std::string(79, 'n') + "\xe2\x82\xac" "n", std::string(79, 'n') + "...");
+  holds(std::string(77, 'n') + "\xe2\x82\xac", std::string(77, 'n') + "\xe2\x82\xac");
+}
+
 BOOST_AUTO_TEST_CASE(a_cycle_is_named) {
   const w::Graph graph = {.nodes = {w::node("Add", {"x", "c"}, {"a"}, {}, "one"), w::node("Relu", {"a"}, {"b"}, {}, "two"),
                                     w::node("Relu", {"b"}, {"c"}, {}, "three"), w::node("Relu", {"c"}, {"y"}, {}, "after")},
