@@ -41,12 +41,26 @@ struct History {
     for (int m = 0; m < 3; ++m) {
       LazyGraphModuleOptions options;
       if (m == 2) options.schedule(Schedule::debounced).quiet_time(std::chrono::microseconds(50));
-      modules.push_back(std::make_unique<LazyGraphModule>(*runtime, support::plus(m % 2), nullptr, options));
+      modules.push_back(std::make_shared<LazyGraphModule>(*runtime, support::plus(m % 2), nullptr, options));
     }
+    modules.push_back(sum_of(modules[0], modules[2]));
+    modules.push_back(sum_of(modules[3], modules[0]));
+  }
+
+  /// forward(x): what two modules make of x, and a constant.
+  std::shared_ptr<LazyGraphModule> sum_of(std::shared_ptr<Module> a, std::shared_ptr<Module> b) {
+    Container root;
+    root.set_submodule("a", std::move(a));
+    root.set_submodule("b", std::move(b));
+    const auto graph = std::make_shared<Graph>();
+    const Node x = graph->placeholder("x", support::f32(4));
+    const Node sum = graph->call_function("onnx::Add", {graph->call_module("a", {x}), graph->call_module("b", {x})});
+    graph->output(graph->call_function("onnx::Add", {sum, 1.0}, {}, "total"));
+    return std::make_shared<LazyGraphModule>(*runtime, graph, &root);
   }
 
   void act(std::size_t step) {
-    LazyGraphModule& module = *modules[step % 3];
+    LazyGraphModule& module = *modules[step % modules.size()];
     if (step % 4 == 1) support::set_plus(module.graph(), static_cast<double>(step));
     if (step % 4 < 2) module.recompile();
     if (step % 7 == 3) module.prefetch();
@@ -95,7 +109,7 @@ struct History {
 
   std::unique_ptr<Simulation> world;
   std::unique_ptr<Runtime> runtime;
-  std::vector<std::unique_ptr<LazyGraphModule>> modules;
+  std::vector<std::shared_ptr<LazyGraphModule>> modules;  // the last two call those before them
   std::vector<std::shared_ptr<Waiting>> waiting;
 };
 
