@@ -6,6 +6,7 @@
 #include "compile/program.hpp"
 #include "lazyfx/error.hpp"
 #include "lazyfx/tensor/type.hpp"
+#include "tensor/utf8.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -119,7 +120,7 @@ void check_signature(const Program& program, const Signature& signature) {
       if (dim.known() || dim.name.empty()) continue;
       const auto [at, fresh] = named.emplace(dim.name, have.shape[axis]);
       if (!fresh && at->second != have.shape[axis]) {
-        throw Error(ErrorKind::invalid_argument, "dimension " + dim.name + " is " + std::to_string(at->second) + " and also " +
+        throw Error(ErrorKind::invalid_argument, "dimension " + shown(dim.name) + " is " + std::to_string(at->second) + " and also " +
                                                      std::to_string(have.shape[axis]) + " (input " + want.name + ", axis " +
                                                      std::to_string(axis) + ")");
       }

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "graph/names.hpp"
-#include "graph/utf8.hpp"
+#include "tensor/utf8.hpp"
 #include "tensor/text.hpp"
 
 namespace lazyfx::detail {
@@ -74,9 +74,6 @@ void append_tensor(std::string& text, const Tensor& tensor) {
   text += ')';
 }
 
-/// Line separators outside ASCII: next line, line separator, paragraph separator.
-bool breaks_line(std::string_view sequence) { return sequence == "\xc2\x85" || sequence == "\xe2\x80\xa8" || sequence == "\xe2\x80\xa9"; }
-
 void append_items(std::string& text, const Argument::Items& items, const AppendName& append_name) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i != 0) text += ", ";
@@ -101,7 +98,7 @@ void append_string(std::string& text, std::string_view value) {
       text += "\\t";
     } else if (c == '\r') {
       text += "\\r";
-    } else if (length == 0 || c < 0x20 || c == 0x7f || breaks_line(sequence)) {
+    } else if (length == 0 || is_control(sequence)) {
       for (const char byte : sequence) {
         text += "\\x";
         append_hex(text, static_cast<unsigned char>(byte), 2);

@@ -5,11 +5,12 @@
 #include <vector>
 
 #include "lazyfx/error.hpp"
+#include "tensor/utf8.hpp"
 
 namespace lazyfx::onnx {
 
-/// A name out of a file in quotes, fit to be shown: UTF-8, what is no character of a line replaced, long ones cut.
-std::string in_quotes(std::string_view name);
+/// A name out of a file in quotes, fit to be shown.
+inline std::string in_quotes(std::string_view name) { return "'" + shown(name) + "'"; }
 
 /// Collects what is wrong with one file, so that it is reported at once.
 class Problems {
@@ -21,7 +22,7 @@ class Problems {
   [[noreturn]] void raise(const std::string& file) const;
 
  private:
-  static constexpr std::size_t shown = 20;
+  static constexpr std::size_t most_shown = 20;
   std::vector<std::string> sentences_;  // the first few
   std::size_t count_ = 0;
   ErrorKind kind_ = ErrorKind::unsupported;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lazyfx/error.hpp"
+#include "tensor/utf8.hpp"
 
 namespace lazyfx {
 
@@ -34,7 +35,7 @@ std::string to_string(const TensorType& type) {
   for (std::size_t i = 0; i < type.dims->size(); ++i) {
     const Dim& d = (*type.dims)[i];
     if (i != 0) text += ", ";
-    text += d.known() ? std::to_string(d.size) : d.name.empty() ? "?" : d.name;
+    text += d.known() ? std::to_string(d.size) : d.name.empty() ? "?" : shown(d.name);
   }
   return text + ']';
 }

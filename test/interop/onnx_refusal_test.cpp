@@ -78,6 +78,8 @@ BOOST_AUTO_TEST_CASE(absurd_dimensions_are_refused_before_anything_is_allocated)
   graph = w::dense();
   graph.inputs[0] = w::value("x", w::f32, {huge, 2});
   check_refused(w::model(graph), ErrorKind::invalid_model, {"graph input 'x'", "no memory can hold"});
+  graph.inputs[0] = w::value("x", w::f32, {std::int64_t{1} << 50, "two\nlines"});
+  check_refused(w::model(graph), ErrorKind::invalid_model, {"graph input 'x'", "no memory can hold", "two?lines"});
   graph.inputs[0] = w::value("x", w::f32, {std::int64_t{1} << 50, 1});
   check_refused(w::model(graph), ErrorKind::invalid_model, {"graph input 'x'", "no memory can hold"});
 }

@@ -13,6 +13,11 @@ BOOST_AUTO_TEST_CASE(a_type_is_written_as_a_list_of_sizes_and_names) {
   BOOST_TEST(to_string(TensorType(DType::f16, Shape{4, 5})) == "f16[4, 5]");
 }
 
+BOOST_AUTO_TEST_CASE(a_type_is_written_on_one_line_whatever_its_names) {
+  BOOST_TEST(to_string(TensorType(DType::f32, {Dim("a\nb\t\x1b"), Dim("\xe2\x80\xa8\xff")})) == "f32[a?b??, ??]");
+  BOOST_TEST(to_string(TensorType(DType::f32, {Dim(std::string(200, 'n'))})) == "f32[" + std::string(80, 'n') + "...]");
+}
+
 BOOST_AUTO_TEST_CASE(a_type_of_open_rank_prints_its_dtype_alone_and_a_scalar_prints_brackets) {
   BOOST_TEST(to_string(TensorType(DType::boolean)) == "bool");
   BOOST_TEST(to_string(TensorType(DType::boolean, Shape{})) == "bool[]");

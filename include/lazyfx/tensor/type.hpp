@@ -49,7 +49,7 @@ struct TensorType {
   friend bool operator==(const TensorType&, const TensorType&) = default;
 };
 
-/// "f32[1, 3, H, ?]"; "f32" when the rank is open.
+/// "f32[1, 3, H, ?]"; "f32" when the rank is open. For people: of a name, what would break the line becomes '?', and a long one is cut.
 LAZYFX_API std::string to_string(const TensorType& type);
 
 }  // namespace lazyfx

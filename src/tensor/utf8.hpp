@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace lazyfx {
@@ -33,6 +35,24 @@ inline bool is_control(std::string_view sequence) {
   const bool separator_or_direction = byte(1) == 0x80 && (byte(2) == 0x8e || byte(2) == 0x8f || (byte(2) >= 0xa8 && byte(2) <= 0xae));
   const bool isolate = byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
   return separator_or_direction || isolate;
+}
+
+/// A name out of a file, fit to be shown: what is no character of a line is a question mark, and more than 80 bytes are cut.
+inline std::string shown(std::string_view name) {
+  constexpr std::size_t longest = 80;
+  std::string text;
+  std::string_view rest = name;
+  while (!rest.empty()) {
+    const std::size_t length = utf8_length(rest);
+    const std::string_view sequence = rest.substr(0, std::max<std::size_t>(length, 1));
+    if (name.size() - rest.size() + sequence.size() > longest) return text + "...";
+    if (length == 0 || is_control(sequence))
+      text += '?';
+    else
+      text += sequence;
+    rest.remove_prefix(sequence.size());
+  }
+  return text;
 }
 
 }  // namespace lazyfx
