@@ -1,9 +1,11 @@
 // What an event loop feels of compiling: how late a timer of one millisecond fires that has nothing to do with it, while 10,000 modules are
 // marked at once and compiled by the pool, while long calls are served, and, for comparison, while the loop compiles the same modules
-// itself. Run it as: taskset -c 0,1 build/release/bin/bench/loop_lateness
+// itself. Run it as: taskset -c 0,1 build/release/bin/bench/loop_lateness [--niceness N], of the pool's threads
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -125,8 +127,10 @@ asio::awaitable<void> inlined(Modules& modules) {
 
 }  // namespace
 
-int main() {
-  Runtime runtime(RuntimeOptions().threads(2));
+int main(int argc, char** argv) {
+  RuntimeOptions options;
+  if (argc == 3 && std::strcmp(argv[1], "--niceness") == 0) options.niceness(std::atoi(argv[2]));
+  Runtime runtime(options.threads(2));
   play("idle", idle);
   {
     Modules modules = make_modules(runtime, Schedule::on_mark, 0);

@@ -7,6 +7,7 @@
 
 #include "compile/arena.hpp"
 #include "compile/watch.hpp"
+#include "lazyfx/error.hpp"
 
 namespace lazyfx::detail {
 
@@ -22,6 +23,10 @@ void add(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory
 compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
   compile::SchedulerLimits limits;
   limits.threads = options.threads() != 0 ? options.threads() : compile::available_processors();
+  if (options.niceness() < 0 || options.niceness() > 19) {
+    throw Error(ErrorKind::invalid_argument, "a niceness is from 0 to 19, not " + std::to_string(options.niceness()));
+  }
+  limits.niceness = options.niceness();
   limits.queued = options.max_queued();
   limits.runs = options.max_runs() != 0 ? options.max_runs() : limits.threads;
   if (options.run_bytes() != 0) limits.run_bytes = options.run_bytes();

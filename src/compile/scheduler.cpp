@@ -1,16 +1,14 @@
 #include "compile/scheduler.hpp"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "compile/thread_priority.hpp"
 
 namespace lazyfx::compile {
 namespace {
 
 constexpr std::size_t stack_bytes = std::size_t{8} << 20;
-constexpr int niceness = 5;  // compiles yield to the threads that serve
 
 thread_local const Scheduler* current_pool = nullptr;
 
@@ -280,8 +278,7 @@ void* Scheduler::enter(void* self) {
   const std::unique_ptr<std::shared_ptr<Scheduler>> scheduler(static_cast<std::shared_ptr<Scheduler>*>(self));
   current_pool = scheduler->get();
   pthread_setname_np(pthread_self(), "lazyfx");
-  // Niceness is per thread on Linux; being refused costs nothing but the courtesy.
-  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), niceness));
+  stand_back((*scheduler)->limits_.niceness);
   (*scheduler)->work();
   return nullptr;
 }
