@@ -115,22 +115,31 @@ Snapshot Graph::freeze() const {
   return Snapshot(std::move(picture));
 }
 
+namespace {
+
+Graph::Impl::Hooks& hooks_of(Graph::Impl& impl) {
+  if (!impl.hooks) impl.hooks = std::make_shared<Graph::Impl::Hooks>();
+  return *impl.hooks;
+}
+
+}  // namespace
+
 HookHandle Graph::on_create(std::function<void(Node)> hook) {
-  const auto id = impl_->hooks->create.add(std::move(hook));
+  const auto id = hooks_of(*impl_).create.add(std::move(hook));
   return HookHandle([id, hooks = std::weak_ptr(impl_->hooks)] {
     if (const auto alive = hooks.lock()) alive->create.remove(id);
   });
 }
 
 HookHandle Graph::on_erase(std::function<void(Node)> hook) {
-  const auto id = impl_->hooks->erase.add(std::move(hook));
+  const auto id = hooks_of(*impl_).erase.add(std::move(hook));
   return HookHandle([id, hooks = std::weak_ptr(impl_->hooks)] {
     if (const auto alive = hooks.lock()) alive->erase.remove(id);
   });
 }
 
 HookHandle Graph::on_replace(std::function<void(Node, const std::string&, Node)> hook) {
-  const auto id = impl_->hooks->replace.add(std::move(hook));
+  const auto id = hooks_of(*impl_).replace.add(std::move(hook));
   return HookHandle([id, hooks = std::weak_ptr(impl_->hooks)] {
     if (const auto alive = hooks.lock()) alive->replace.remove(id);
   });

@@ -25,7 +25,7 @@ bool Graph::erase_node(Node node) {
     }
   };
   refuse_if_used();
-  if (!impl_->hooks->erase.empty()) {
+  if (impl_->hooks && !impl_->hooks->erase.empty()) {
     impl_->hooks->erase(node);
     if (node.erased()) return true;
     refuse_if_used();

@@ -69,7 +69,7 @@ Node Graph::Impl::create(Description what, std::string_view name) {
   body->meta = std::move(what.meta);
   body->target = index.intern(what.op, std::move(what.target));
   const std::string& target = *body->target;
-  index.prepare(id, what.op, target);
+  index.prepare(id);
   uses.prepare(id, used.size());
   labels.place(id, prev, before, table);
   body->name = names.give(name.empty() ? detail::name_hint(what.op, target) : std::string(name), id);
@@ -77,13 +77,13 @@ Node Graph::Impl::create(Description what, std::string_view name) {
   try {
     table.add(body, before);
   } catch (...) {
-    names.release(given);
+    names.release(given, id);
     throw;
   }
-  index.add(id, what.op, target);
+  index.add(id);
   uses.assign(id, used);
   ++edits;
-  hooks->create(handle(id));
+  if (hooks) hooks->create(handle(id));
   return handle(id);
 }
 
@@ -119,7 +119,7 @@ void Graph::Impl::move_before(NodeId id, NodeId next) {
 void Graph::Impl::erase(NodeId id) {
   table.own_surroundings(id);
   index.remove(id);
-  names.release(table.body(id).name);
+  names.release(table.body(id).name, id);
   uses.assign(id, {});
   if (before == id) before = table.row(id).next;
   table.erase(id);

@@ -18,9 +18,9 @@ namespace lazyfx {
 
 /// The table, and beside it what only the editor needs: nothing here is copied by a freeze.
 struct Graph::Impl {
-  explicit Impl(Graph* g) : graph(g) {}
+  explicit Impl(Graph* g) : graph(g), names(table), index(table) {}
   Impl(Graph* g, const Impl& other)
-      : graph(g), table(other.table), labels(other.labels), uses(other.uses), names(other.names), index(other.index) {}
+      : graph(g), table(other.table), labels(other.labels), uses(other.uses), names(other.names, table), index(other.index, table) {}
 
   Graph* graph;
   detail::NodeTable table;
@@ -36,7 +36,7 @@ struct Graph::Impl {
     detail::HookList<Node> create, erase;
     detail::HookList<Node, std::string, Node> replace;
   };
-  std::shared_ptr<Hooks> hooks = std::make_shared<Hooks>();
+  std::shared_ptr<Hooks> hooks;  ///< null: there was never one
 
   /// The last picture handed out, as long as it is still the newest and somebody holds it.
   std::weak_ptr<const Snapshot::Impl> frozen;

@@ -17,7 +17,7 @@ class HookList {
   using Hook = std::function<void(Args...)>;
 
   std::uint64_t add(Hook hook) {
-    auto next = std::make_shared<Entries>(*entries_);
+    auto next = entries_ ? std::make_shared<Entries>(*entries_) : std::make_shared<Entries>();
     next->push_back({++last_, std::move(hook)});
     entries_ = std::move(next);
     return last_;
@@ -27,9 +27,10 @@ class HookList {
     std::erase_if(*next, [id](const Entry& e) { return e.id == id; });
     entries_ = std::move(next);
   }
-  bool empty() const noexcept { return entries_->empty(); }
+  bool empty() const noexcept { return !entries_ || entries_->empty(); }
   void operator()(const Args&... args) const {
     const std::shared_ptr<const Entries> entries = entries_;
+    if (!entries) return;
     for (const Entry& e : *entries) e.hook(args...);
   }
 
@@ -39,7 +40,7 @@ class HookList {
     Hook hook;
   };
   using Entries = std::vector<Entry>;
-  std::shared_ptr<const Entries> entries_ = std::make_shared<const Entries>();
+  std::shared_ptr<const Entries> entries_;  // null: there was never one
   std::uint64_t last_ = 0;
 };
 

@@ -116,23 +116,28 @@ std::string Names::give(std::string_view candidate, NodeId id) {
   const auto count = counts_.find(base);
   const std::uint64_t highest = count == counts_.end() ? 0 : count->second;
   std::uint64_t number = wanted.value_or(0);
-  if (is_reserved(name) || owners_.contains(name)) {
+  if (is_reserved(name) || find(name) != no_node) {
     number = std::max(number, highest) + 1;
-    while (owners_.contains(name = base + "_" + std::to_string(number))) ++number;
+    while (find(name = base + "_" + std::to_string(number)) != no_node) ++number;
   }
-  std::uint64_t* const raised = number > highest ? &counts_[base] : nullptr;
-  owners_.emplace(name, id);
-  if (raised) *raised = number;
+  owners_.prepare();
+  if (number > highest) counts_[base] = number;
+  owners_.insert(hash(name), id);
   return name;
 }
 
 bool Names::restore(const std::string& name, NodeId id) {
-  return is_identifier(name) && !is_reserved(name) && owners_.emplace(name, id).second;
+  if (!is_identifier(name) || is_reserved(name) || find(name) != no_node) return false;
+  owners_.prepare();
+  owners_.insert(hash(name), id);
+  return true;
 }
 
 NodeId Names::find(std::string_view name) const {
-  const auto it = owners_.find(name);
-  return it == owners_.end() ? no_node : it->second;
+  return owners_.find(hash(name), [&](NodeId id) {
+    if (table_->live(id) && table_->body(id).name == name) return true;
+    return std::find(promised_.begin(), promised_.end(), std::pair(name, id)) != promised_.end();
+  });
 }
 
 }  // namespace lazyfx::detail

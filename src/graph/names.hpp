@@ -5,10 +5,12 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include "lazyfx/graph/argument.hpp"
+#include "graph/id_index.hpp"
+#include "graph/node_table.hpp"
 #include "lazyfx/graph/opcode.hpp"
 
 namespace lazyfx::detail {
@@ -24,30 +26,49 @@ std::string name_hint(Opcode op, std::string_view target);
 
 struct NameHash {
   using is_transparent = void;
-  using is_avalanching = void;
   std::size_t operator()(std::string_view name) const noexcept;
 };
-template <class Value> using ByName = boost::unordered_flat_map<std::string, Value, NameHash, std::equal_to<>>;
+using NameCounts = std::unordered_map<std::string, std::uint64_t, NameHash, std::equal_to<>>;
 
 /// The names of one graph's nodes, after torch.fx's _Namespace: identifiers, unique, never reserved; "add", then "add_1", "add_2".
-/// Unlike there, the name of an erased or renamed node may be given again.
+/// Unlike there, the name of an erased or renamed node may be given again. The names themselves stand in the table, with their nodes.
 class Names {
  public:
-  /// Makes a name out of `candidate` and gives it to `id`.
+  explicit Names(const NodeTable& table) noexcept : table_(&table) {}
+  Names(const Names& other, const NodeTable& table) : table_(&table), owners_(other.owners_), counts_(other.counts_) {}
+
+  /// Makes a name out of `candidate` and gives it to `id`, which has it in the table before another is given or looked for, or which a
+  /// Promise says to have it.
   std::string give(std::string_view candidate, NodeId id);
-  void release(std::string_view name) noexcept { owners_.erase(name); }
+  void release(std::string_view name, NodeId id) noexcept { owners_.erase(hash(name), id); }
   NodeId find(std::string_view name) const;
   std::size_t size() const noexcept { return owners_.size(); }
 
+  /// While it lives, a node has a name given that is not yet its own in the table. Promises end in reverse order of their making.
+  class Promise {
+   public:
+    Promise(Names& names, std::string_view name, NodeId id) : names_(names) { names_.promised_.emplace_back(name, id); }
+    ~Promise() { names_.promised_.pop_back(); }
+    Promise(const Promise&) = delete;
+    Promise& operator=(const Promise&) = delete;
+
+   private:
+    Names& names_;
+  };
+
   /// Highest suffix given, per base: with the names themselves, all that decides which name comes next.
-  const ByName<std::uint64_t>& counts() const noexcept { return counts_; }
+  const NameCounts& counts() const noexcept { return counts_; }
   /// Gives exactly this name; false when it is taken or `give` would not have made it.
   bool restore(const std::string& name, NodeId id);
   void restore_count(const std::string& base, std::uint64_t highest) { counts_[base] = highest; }
 
  private:
-  ByName<NodeId> owners_;
-  ByName<std::uint64_t> counts_;  // highest suffix given, per base; absent: 0
+  static std::uint32_t hash(std::string_view name) noexcept { return static_cast<std::uint32_t>(NameHash()(name)); }
+
+  const NodeTable* table_;
+  IdIndex owners_;
+  std::vector<std::pair<std::string_view, NodeId>> promised_;
+  NameCounts counts_;  // highest suffix given, per base; absent: 0
 };
 
 }  // namespace lazyfx::detail

@@ -34,12 +34,12 @@ void Node::set_op(Opcode op, std::string target) {
   require_target(op, target);
   auto& impl = *graph_->impl_;
   auto interned = impl.index.intern(op, std::move(target));
-  impl.index.prepare(id_, op, *interned);
+  impl.index.prepare(id_);
   auto& body = impl.table.edit(id_);
   impl.index.remove(id_);
-  impl.index.add(id_, op, *interned);
   body.op = op;
   body.target = std::move(interned);
+  impl.index.add(id_);
   ++impl.edits;
 }
 
@@ -94,15 +94,16 @@ const std::string& Node::rename(std::string_view wish) {
   if (name() == wish) return name();
   std::string given = impl.names.give(wish, id_);
   try {
-    if (!impl.hooks->replace.empty()) {
+    if (impl.hooks && !impl.hooks->replace.empty()) {
+      const detail::Names::Promise promise(impl.names, given, id_);
       for (const Node user : users()) impl.hooks->replace(*this, given, user);
     }
     require_live("rename");
     auto& body = impl.table.edit(id_);
-    impl.names.release(body.name);
+    impl.names.release(body.name, id_);
     body.name.swap(given);
   } catch (...) {
-    impl.names.release(given);
+    impl.names.release(given, id_);
     throw;
   }
   ++impl.edits;
@@ -168,7 +169,7 @@ void Node::replace_input_with(Node old_input, Node new_input) {
     return found;
   };
   if (old_input == new_input || !uses_old()) return;
-  impl.hooks->replace(old_input, new_input.name(), *this);
+  if (impl.hooks) impl.hooks->replace(old_input, new_input.name(), *this);
   require_live("replace an input of");
   impl.require(new_input, "use as an input");
   Arguments new_args = args();

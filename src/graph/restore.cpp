@@ -57,15 +57,14 @@ class Restorer {
       impl_.uses.prepare(id, 0);
       if (places_[i] == index_of(no_node)) {
         body->target = std::make_shared<const std::string>();
-        impl_.index.prepare(id, Opcode::output, {});
+        impl_.index.prepare(id);
         impl_.table.add(body, no_node);
         continue;
       }
       fill(*body, description_.nodes[places_[i]], id);
-      const NodeBody& kept = *body;
-      impl_.index.prepare(id, kept.op, *kept.target);
+      impl_.index.prepare(id);
       impl_.table.add(body, no_node);
-      impl_.index.add(id, kept.op, *kept.target);
+      impl_.index.add(id);
       ++impl_.edits;
     }
   }

@@ -2,55 +2,74 @@
 
 #include <utility>
 
+#include "graph/names.hpp"
+
 namespace lazyfx::detail {
+namespace {
 
-TargetIndex::TargetIndex() : buckets_(opcodes) {}
+std::uint32_t hash(std::string_view function) noexcept { return static_cast<std::uint32_t>(NameHash()(function)); }
 
-std::uint32_t TargetIndex::bucket_of(Opcode op, std::string_view target) {
-  if (op != Opcode::call_function) return static_cast<std::uint32_t>(op);
-  if (const auto it = functions_.find(target); it != functions_.end()) return it->second;
-  const auto index = static_cast<std::uint32_t>(buckets_.size());
-  buckets_.push_back({std::make_shared<const std::string>(target), {}});
-  functions_.emplace(*buckets_.back().function, index);
-  return index;
+}  // namespace
+
+NodeId TargetIndex::first_of(std::string_view function) const {
+  return functions_.find(hash(function), [&](NodeId id) { return *table_->body(id).target == function; });
 }
 
-std::shared_ptr<const std::string> TargetIndex::intern(Opcode op, std::string target) {
-  if (op == Opcode::call_function) return buckets_[bucket_of(op, target)].function;
-  return std::make_shared<const std::string>(std::move(target));
+std::shared_ptr<const std::string> TargetIndex::intern(Opcode op, std::string target) const {
+  const NodeId same = op == Opcode::call_function ? first_of(target) : no_node;
+  return same != no_node ? table_->body(same).target : std::make_shared<const std::string>(std::move(target));
 }
 
-void TargetIndex::prepare(NodeId id, Opcode op, const std::string& target) {
-  auto& nodes = buckets_[bucket_of(op, target)].nodes;
-  if (nodes.size() == nodes.capacity()) nodes.reserve(2 * nodes.size() + 1);
+void TargetIndex::prepare(NodeId id) {
+  functions_.prepare();
   if (places_.size() <= index_of(id)) places_.resize(index_of(id) + 1);
 }
 
-void TargetIndex::add(NodeId id, Opcode op, const std::string& target) {
-  const std::uint32_t bucket = bucket_of(op, target);
-  auto& nodes = buckets_[bucket].nodes;
-  nodes.push_back(id);
-  places_[index_of(id)] = {bucket, static_cast<std::uint32_t>(nodes.size() - 1)};
+void TargetIndex::add(NodeId id) noexcept {
+  const NodeBody& body = table_->body(id);
+  const bool is_function = body.op == Opcode::call_function;
+  const NodeId first = is_function ? first_of(*body.target) : firsts_[static_cast<std::size_t>(body.op)];
+  if (first != no_node) {
+    const NodeId second = std::exchange(places_[index_of(first)].next, id);
+    if (second != no_node) places_[index_of(second)].prev = id;
+    places_[index_of(id)] = {first, second};
+    return;
+  }
+  places_[index_of(id)] = {};
+  if (is_function)
+    functions_.insert(hash(*body.target), id);
+  else
+    firsts_[static_cast<std::size_t>(body.op)] = id;
 }
 
 void TargetIndex::remove(NodeId id) noexcept {
-  const Place place = places_[index_of(id)];
-  auto& nodes = buckets_[place.bucket].nodes;
-  const NodeId last = nodes.back();
-  nodes[place.position] = last;
-  places_[index_of(last)].position = place.position;
-  nodes.pop_back();
+  const auto [prev, next] = places_[index_of(id)];
+  if (next != no_node) places_[index_of(next)].prev = prev;
+  if (prev != no_node) {
+    places_[index_of(prev)].next = next;
+    return;
+  }
+  const NodeBody& body = table_->body(id);
+  if (body.op != Opcode::call_function) {
+    firsts_[static_cast<std::size_t>(body.op)] = next;
+    return;
+  }
+  functions_.erase(hash(*body.target), id);
+  if (next != no_node) functions_.insert(hash(*body.target), next);
 }
 
 std::vector<NodeId> TargetIndex::find(Opcode op, std::string_view target) const {
-  if (op != Opcode::call_function) return buckets_[static_cast<std::size_t>(op)].nodes;
-  if (!target.empty()) {
-    const auto it = functions_.find(target);
-    return it == functions_.end() ? std::vector<NodeId>{} : buckets_[it->second].nodes;
-  }
-  std::vector<NodeId> all;
-  for (std::size_t i = opcodes; i < buckets_.size(); ++i) all.insert(all.end(), buckets_[i].nodes.begin(), buckets_[i].nodes.end());
-  return all;
+  std::vector<NodeId> found;
+  const auto walk = [&](NodeId first) {
+    for (NodeId id = first; id != no_node; id = places_[index_of(id)].next) found.push_back(id);
+  };
+  if (op != Opcode::call_function)
+    walk(firsts_[static_cast<std::size_t>(op)]);
+  else if (!target.empty())
+    walk(first_of(target));
+  else
+    functions_.for_each(walk);
+  return found;
 }
 
 }  // namespace lazyfx::detail

@@ -191,6 +191,20 @@ BOOST_AUTO_TEST_CASE(hooks_see_what_is_created_erased_and_replaced_until_they_ar
   BOOST_TEST(seen.empty());
 }
 
+BOOST_AUTO_TEST_CASE(the_name_that_a_hook_is_told_belongs_to_the_renamed_node_already) {
+  Words seen;
+  auto replaced = graph.on_replace([&](Node node, const std::string& name, Node) {
+    seen.push_back(node.name() + " " + graph.find(name).name());
+    const auto before = graph.inserting_before(sum);
+    seen.push_back(graph.call_function("my::abs", {x}, {}, name).name());
+  });
+  BOOST_TEST(sum.rename("wished") == "wished");
+  BOOST_TEST(seen == (Words{"add add", "wished_1"}));
+  BOOST_TEST((graph.find("wished") == sum));
+  BOOST_TEST(!graph.find("add").defined());
+  graph.lint();
+}
+
 BOOST_AUTO_TEST_CASE(what_a_hook_throws_reaches_the_editor) {
   struct Refusal {};
   auto hook = graph.on_erase([](Node) { throw Refusal(); });
