@@ -10,11 +10,17 @@ namespace lazyfx::compile {
 
 Executable::Executable(std::uint64_t key, std::shared_ptr<const Program> program, std::weak_ptr<detail::RuntimeCore> runtime,
                        std::size_t max_plans)
-    : key_(key), program_(std::move(program)), runtime_(std::move(runtime)), max_plans_(max_plans < 1 ? 1 : max_plans) {
-  const Program& p = *program_;
-  const std::size_t tables =
-      sizeof *this + sizeof p + p.steps.capacity() * sizeof(Program::Step) + p.inputs.capacity() * sizeof(Program::Input);
-  charge_ = charge_here(&Gauges::executables, tables, 0);
+    : key_(key),
+      interface_(program->interface),
+      program_(std::move(program)),
+      runtime_(std::move(runtime)),
+      max_plans_(max_plans < 1 ? 1 : max_plans) {
+  charge_ = charge_here(&Gauges::executables, table_bytes(), 0);
+}
+
+std::size_t Executable::table_bytes() const noexcept {
+  const std::size_t bytes = sizeof *this + sizeof *interface_ + interface_->inputs.capacity() * sizeof(Interface::Input);
+  return program_ ? bytes + sizeof *program_ + program_->steps.capacity() * sizeof(Program::Step) : bytes;
 }
 
 class Executable::PlanJob final : public Job {
@@ -119,7 +125,7 @@ Executable::Answer Executable::make_in_run(const Signature& signature) {
   if (runtime) helping.emplace(runtime->scheduler());
   if (!alone) return build(signature);
   try {
-    return {make_plan(program_, signature, runtime ? runtime->stop_token() : StopToken()), {}};
+    return {make(signature, runtime), {}};
   } catch (const Stopped&) { return {nullptr, Failure::stopped()}; } catch (...) {
     return {nullptr, Failure::current()};
   }
@@ -132,6 +138,19 @@ void Executable::make_ahead(const Signature& signature, const StopToken& stop) {
   Failure refusal;
   if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) refusal.raise();
   slot->answer.plan = std::move(plan);
+}
+
+void Executable::make_only(const Signature& signature, const StopToken& stop) {
+  make_ahead(signature, stop);
+  program_.reset();
+  charge_ = charge_here(&Gauges::executables, table_bytes(), 0);
+}
+
+std::shared_ptr<const Plan> Executable::make(const Signature& signature, const std::shared_ptr<detail::RuntimeCore>& runtime) const {
+  const StopToken stop = runtime ? runtime->stop_token() : StopToken();
+  if (program_) return make_plan(program_, signature, stop);
+  if (!runtime) throw Stopped{};
+  return make_plan(bind_program(source(), runtime->options().operators(), stop, runtime->kernels()), signature, stop);
 }
 
 PlanAnswer Executable::build(const Signature& signature) {
@@ -148,7 +167,7 @@ PlanAnswer Executable::build(const Signature& signature) {
   std::optional<Watch> watch;
   if (runtime) watch.emplace(runtime->observer(), Watch::Of::plan, source().class_name, 0);
   try {
-    answer.plan = make_plan(program_, signature, runtime ? runtime->stop_token() : StopToken());
+    answer.plan = make(signature, runtime);
     if (runtime) runtime->count_specialization();
     if (watch) watch->finished();
   } catch (const Stopped&) {
@@ -191,7 +210,7 @@ Executable::Slot* Executable::find_slot(const Signature& signature) const {
 
 Executable::Slot* Executable::add_slot(const Signature& signature, Failure& refusal) {
   try {
-    check_signature(*program_, signature);
+    check_signature(*interface_, signature);
   } catch (...) {
     refusal = Failure::current();
     return nullptr;

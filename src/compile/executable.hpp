@@ -42,8 +42,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
 
   /// Of its content, in the runtime's cache.
   std::uint64_t key() const noexcept { return key_; }
-  const Program& program() const noexcept { return *program_; }
-  const Source& source() const noexcept { return program_->source; }
+  const Interface& interface() const noexcept { return *interface_; }
+  const Source& source() const noexcept { return interface_->source; }
 
   /// What keeping it costs, about: its tables, its plans, and the tensors of its source. Grows with every plan.
   std::size_t bytes() const;
@@ -63,6 +63,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   Answer make_in_run(const Signature& signature);
   /// During the compile itself, before anybody shares this.
   void make_ahead(const Signature& signature, const StopToken& stop);
+  /// The same for the one signature that the placeholders' types leave open: what only another would need is not kept.
+  void make_only(const Signature& signature, const StopToken& stop);
 
  private:
   struct Slot {
@@ -74,6 +76,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   };
   class PlanJob;
 
+  std::size_t table_bytes() const noexcept;
+  std::shared_ptr<const Plan> make(const Signature& signature, const std::shared_ptr<detail::RuntimeCore>& runtime) const;
   Slot* find_slot(const Signature& signature) const;
   /// null: the placeholders refuse it, and it takes no room in the table.
   Slot* add_slot(const Signature& signature, Failure& refusal);
@@ -81,7 +85,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   void settle(const Signature& signature, const Answer& answer, bool keep);
 
   const std::uint64_t key_;
-  const std::shared_ptr<const Program> program_;
+  const std::shared_ptr<const Interface> interface_;
+  std::shared_ptr<const Program> program_;  ///< constant once this is shared; null: bound anew if it should be needed
   const std::weak_ptr<detail::RuntimeCore> runtime_;
   const std::size_t max_plans_;
   Charge charge_;

@@ -41,7 +41,7 @@ class HostPlan final : public Plan {
         Frame& frame = frames.back();
         const auto& program = *frame.plan->program_;
         if (frame.at == frame.plan->units_.size()) {
-          Value result = build_result(program.result, [&](NodeId id) { return frame.env[static_cast<std::uint32_t>(id)]; });
+          Value result = build_result(program.interface->result, [&](NodeId id) { return frame.env[static_cast<std::uint32_t>(id)]; });
           frames.pop_back();
           if (frames.empty()) return result;
           frames.back().finish_step(std::move(result));
@@ -78,7 +78,7 @@ class HostPlan final : public Plan {
   struct Frame {
     Frame(const HostPlan& running, std::span<const Value> inputs, const Callees* its_callees)
         : plan(&running), callees(its_callees), env(running.program_->value_limit) {
-      for (std::size_t i = 0; i < inputs.size(); ++i) env[running.program_->inputs[i].value] = inputs[i];
+      for (std::size_t i = 0; i < inputs.size(); ++i) env[running.program_->interface->inputs[i].value] = inputs[i];
     }
     void finish_step(Value result) {
       env[plan->program_->steps[plan->units_[at].step].value] = std::move(result);
@@ -110,7 +110,7 @@ class HostPlan final : public Plan {
     for (const Frame& frame : frames) {
       const auto& program = *frame.plan->program_;
       if (frame.at == frame.plan->units_.size() || frame.plan->units_[frame.at].island) continue;  // an island names its own
-      text += "while running %" + program.node_name(program.steps[frame.plan->units_[frame.at].step].value) + ": ";
+      text += "while running %" + program.interface->node_name(program.steps[frame.plan->units_[frame.at].step].value) + ": ";
     }
     return text;
   }
@@ -232,7 +232,7 @@ class HostPlan final : public Plan {
       for (const Argument& a : step.application.inputs) for_each_node(a, touch);
       for (const Argument& a : step.args) for_each_node(a, touch);
     }
-    for_each_node(program_->result, [&](NodeId id) { last[static_cast<std::uint32_t>(id)] = unused; });
+    for_each_node(program_->interface->result, [&](NodeId id) { last[static_cast<std::uint32_t>(id)] = unused; });
     std::vector<std::vector<std::uint32_t>> dying(units_.size());
     for (std::uint32_t v = 0; v < last.size(); ++v) {
       if (last[v] != unused) dying[last[v]].push_back(v);

@@ -47,7 +47,7 @@ class Divider {
     for (const auto& step : program_.steps) {
       if (step.kind != Program::Kind::item || step.host) for_each_input(step, whole);
     }
-    for_each_node(program_.result, whole);
+    for_each_node(program_.interface->result, whole);
     // What needs a step that moved to the host comes after it.
     for (std::size_t i = 0; i < program_.steps.size(); ++i) {
       for_each_input(program_.steps[i], [&](NodeId id) {
@@ -126,7 +126,7 @@ class Divider {
         if (maker != none && groups_[maker] != groups_[i] && !remade) leaves_[maker] = true;
       });
     }
-    for_each_node(program_.result, [&](NodeId id) {
+    for_each_node(program_.interface->result, [&](NodeId id) {
       if (maker_of(id) != none) leaves_[maker_of(id)] = true;
     });
   }
@@ -147,17 +147,19 @@ class Divider {
   }
 
   /// Values of an island have numbers of their own, so that it costs what it holds and not what stands around it.
-  std::uint32_t number(Group group, std::uint32_t value, Program& part) {
+  std::uint32_t number(Group group, std::uint32_t value, Interface& part) {
     if (std::exchange(numbered_in_[value], group) != group) {
       numbers_[value] = static_cast<std::uint32_t>(part.nodes.size());
-      part.nodes.push_back(program_.node_of(value));
+      part.nodes.push_back(program_.interface->node_of(value));
     }
     return numbers_[value];
   }
 
   std::shared_ptr<const Island> make_island(Group group, std::vector<std::uint32_t> steps) {
     auto part = std::make_shared<Program>();
-    part->source = program_.source;
+    auto interface = std::make_shared<Interface>();
+    part->interface = interface;
+    interface->source = program_.interface->source;
     part->kernels = program_.kernels;
     part->islands_around = program_.islands_around + 1;
     auto island = std::make_shared<Island>();
@@ -166,10 +168,10 @@ class Divider {
       const std::uint32_t maker = step_of_[value];
       const bool inside = maker != none && member_of_[maker] == group;
       const bool first = !inside && numbered_in_[value] != group;
-      const std::uint32_t own = number(group, value, *part);
+      const std::uint32_t own = number(group, value, *interface);
       if (first) {
         island->inputs.push_back(value);
-        part->inputs.push_back({own, program_.node_name(value), std::nullopt, std::nullopt});
+        interface->inputs.push_back({own, program_.interface->node_name(value), std::nullopt, std::nullopt});
       }
       return NodeId{own};
     };
@@ -179,7 +181,7 @@ class Divider {
       for (Argument& a : step.application.inputs) a = map_nodes(a, renumbered);
       for (Argument& a : step.args) a = map_nodes(a, renumbered);
       const std::uint32_t value = step.value;
-      step.value = number(group, value, *part);
+      step.value = number(group, value, *interface);
       if (leaves_[i] && groups_[i] == group) {
         island->outputs.push_back(value);
         results.emplace_back(NodeId{step.value});
@@ -187,8 +189,8 @@ class Divider {
       part->steps.push_back(std::move(step));
     }
     if (island->outputs.empty()) return nullptr;
-    part->value_limit = part->nodes.size();
-    part->result = Argument::tuple(std::move(results));
+    part->value_limit = interface->nodes.size();
+    interface->result = Argument::tuple(std::move(results));
     island->graph = std::make_shared<const Nested>(std::move(part));
     return island;
   }
@@ -206,11 +208,12 @@ class Divider {
 
 /// Compiles an island that stands on the inputs of the call alone.
 std::shared_ptr<const Plan> prepare(const Island& island, const Program& program, const Signature& signature, const StopToken& stop) {
+  const auto& placeholders = program.interface->inputs;
   std::vector<Signature::Input> inputs;
   for (const std::uint32_t value : island.inputs) {
-    const auto at = std::find_if(program.inputs.begin(), program.inputs.end(), [&](const auto& input) { return input.value == value; });
-    if (at == program.inputs.end()) return nullptr;
-    inputs.push_back(signature.inputs()[static_cast<std::size_t>(at - program.inputs.begin())]);
+    const auto at = std::find_if(placeholders.begin(), placeholders.end(), [&](const auto& input) { return input.value == value; });
+    if (at == placeholders.end()) return nullptr;
+    inputs.push_back(signature.inputs()[static_cast<std::size_t>(at - placeholders.begin())]);
     if (inputs.back().opaque) return nullptr;
   }
   return island.graph->prepare(Signature(std::move(inputs)), stop);

@@ -82,34 +82,35 @@ class Lowerer {
   Lowerer(const Program& program, TypedGraph& graph, const Signature& signature, const StopToken& stop)
       : program_(program), graph_(graph), stop_(stop) {
     outputs_of_.resize(program.value_limit);
-    for (std::size_t i = 0; i < program.inputs.size(); ++i) {
+    for (std::size_t i = 0; i < program.interface->inputs.size(); ++i) {
       const auto& input = signature.inputs()[i];
       const Index v = graph_.add_value(input.dtype, input.shape);
       graph_.values[v].input = static_cast<std::int32_t>(i);
       graph_.inputs.push_back(v);
-      outputs_of_[program.inputs[i].value] = {v};
+      outputs_of_[program.interface->inputs[i].value] = {v};
     }
   }
 
   /// Of a graph within another, whose values `inputs` are; its steps count as those of node `around`.
   Lowerer(const Program& program, TypedGraph& graph, std::span<const Index> inputs, std::uint32_t around, const StopToken& stop)
       : program_(program), graph_(graph), stop_(stop), around_(around) {
-    if (program.needs_host || inputs.size() != program.inputs.size()) throw DependsOnValues{};
+    if (program.needs_host || inputs.size() != program.interface->inputs.size()) throw DependsOnValues{};
     outputs_of_.resize(program.value_limit);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i] == TypedGraph::none) throw DependsOnValues{};
-      outputs_of_[program.inputs[i].value] = {inputs[i]};
+      outputs_of_[program.interface->inputs[i].value] = {inputs[i]};
     }
   }
 
   void lower() {
     lower_steps();
-    collect(program_.result);
+    collect(program_.interface->result);
   }
 
   std::vector<StepTyping> type_steps(const Signature& signature) {
     std::vector<bool> unknown(program_.value_limit, false);
-    for (std::size_t i = 0; i < program_.inputs.size(); ++i) unknown[program_.inputs[i].value] = signature.inputs()[i].opaque;
+    const auto& inputs = program_.interface->inputs;
+    for (std::size_t i = 0; i < inputs.size(); ++i) unknown[inputs[i].value] = signature.inputs()[i].opaque;
     std::vector<StepTyping> typing;
     typing.reserve(program_.steps.size());
     for (const auto& step : program_.steps) {
@@ -128,8 +129,8 @@ class Lowerer {
   std::vector<Index> lower_nested() {
     lower_steps();
     std::vector<Index> results;
-    if (!program_.result.is_tuple()) throw DependsOnValues{};
-    for (const Argument& item : program_.result.items()) {
+    if (!program_.interface->result.is_tuple()) throw DependsOnValues{};
+    for (const Argument& item : program_.interface->result.items()) {
       if (!item.is_node()) throw DependsOnValues{};
       results.push_back(single(item.as_node()));
     }
@@ -221,7 +222,7 @@ class Lowerer {
     } catch (const Stopped&) {
       throw;
     } catch (...) {
-      throw current_error_at(program_.source, program_.node_of(step.value), op.name, "lower");
+      throw current_error_at(program_.interface->source, program_.interface->node_of(step.value), op.name, "lower");
     }
   }
 

@@ -33,13 +33,13 @@ Nested::Nested(std::shared_ptr<const Program> program) : program_(std::move(prog
 }
 
 Value Nested::run(std::span<const Value> given, const StopToken& stop) const {
-  const std::vector<Value> inputs = complete_inputs(*program_, given);
+  const std::vector<Value> inputs = complete_inputs(*program_->interface, given);
   const auto plan = plan_for(inputs, stop);
   return plan ? plan->run(inputs, stop, nullptr) : run_plainly(inputs, stop);
 }
 
 Value Nested::run_plainly(std::span<const Value> inputs, const StopToken& stop) const {
-  if (program_->islands_around == 0) check_signature(*program_, Signature(inputs));  // an island says nothing of its operands
+  if (program_->islands_around == 0) check_signature(*program_->interface, Signature(inputs));  // an island says nothing of its operands
   const auto plan = plain();
   const Timed timed(plain_ns_);
   return plan->run(inputs, stop, nullptr);

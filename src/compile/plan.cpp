@@ -5,7 +5,7 @@
 namespace lazyfx::compile {
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Program> program, const Signature& signature, const StopToken& stop) {
-  check_signature(*program, signature);
+  check_signature(*program->interface, signature);
   try {
     return make_static_plan(program, signature, stop);
   } catch (const DependsOnValues&) {

@@ -21,7 +21,7 @@ class Binder {
  public:
   Binder(const Source& source, const OperatorRegistry& operators, const std::shared_ptr<KernelTable>& kernels, std::size_t depth = 0)
       : source_(source), operators_(operators), depth_(depth) {
-    program_.source = source;
+    interface_.source = source;
     program_.kernels = kernels;
     program_.value_limit = source.graph.id_limit();
     step_of_.assign(program_.value_limit, no_step);
@@ -35,6 +35,7 @@ class Binder {
       if (++visited % 256 == 0) stop.check();
       visit(node);
     }
+    program_.interface = std::make_shared<const Interface>(std::move(interface_));
     return std::move(program_);
   }
 
@@ -48,7 +49,7 @@ class Binder {
       case Opcode::placeholder: {
         std::optional<Argument> fallback;
         if (!node.args().empty()) fallback = node.args()[0];
-        program_.inputs.push_back({value, node.target(), node.type(), std::move(fallback)});
+        interface_.inputs.push_back({value, node.target(), node.type(), std::move(fallback)});
         return;
       }
       case Opcode::get_attr: return visit_attribute(node, value);
@@ -57,7 +58,7 @@ class Binder {
         return apply(node, value, operators_.find(node.target()), "operator");
       case Opcode::call_method: return apply(node, value, operators_.find_method(node.target()), "method");
       case Opcode::call_module: return visit_module(node, value);
-      case Opcode::output: program_.result = node.args().empty() ? Argument() : node.args()[0]; return;
+      case Opcode::output: interface_.result = node.args().empty() ? Argument() : node.args()[0]; return;
     }
   }
 
@@ -157,6 +158,7 @@ class Binder {
 
   const Source& source_;
   const OperatorRegistry& operators_;
+  Interface interface_;
   Program program_;
   std::vector<std::uint32_t> step_of_;
   std::size_t depth_;  // of graphs within graphs

@@ -19,15 +19,29 @@ class KernelTable;
 class Nested;
 using CompileErrorPtr = std::shared_ptr<const CompileError>;
 
-/// A graph with every name resolved and every application bound to its operator: what is true for all inputs. Made once per content,
-/// specialised per input signature. Immutable.
-struct Program {
+/// What a program is made from, takes and returns, and what its values are called: all that a plan needs of it at a run if every shape was
+/// known before. Immutable.
+struct Interface {
   struct Input {
     std::uint32_t value;
     std::string name;
     std::optional<TensorType> type;
     std::optional<Argument> default_value;
   };
+
+  Source source;
+  std::vector<Input> inputs;
+  Argument result;
+  std::vector<NodeId> nodes;  ///< by value; empty: values are numbered by node id
+
+  NodeId node_of(std::uint32_t value) const { return nodes.empty() ? NodeId{value} : nodes[value]; }
+  /// "%name" of a value, for messages.
+  std::string node_name(std::uint32_t value) const { return source.graph.node(node_of(value)).name(); }
+};
+
+/// A graph with every name resolved and every application bound to its operator: what is true for all inputs. Made once per content,
+/// specialised per input signature. Immutable.
+struct Program {
   enum class Kind : std::uint8_t { constant, apply, item, call_module };
   /// One node after binding.
   struct Step {
@@ -44,20 +58,12 @@ struct Program {
     bool host = false;  ///< calls a module, works on values that are no tensors, or picks items of what is no operator's output
   };
 
-  Source source;
-  std::vector<Input> inputs;
+  std::shared_ptr<const Interface> interface;
   std::vector<Step> steps;
-  Argument result;
   std::size_t value_limit = 0;
   std::shared_ptr<KernelTable> kernels;  ///< where its plans' kernels come from; null: each plan makes its own
   bool needs_host = false;  ///< one of the steps does
   std::size_t islands_around = 0;  ///< made by dividing a program that was made by dividing another, and so on
-
-  std::vector<NodeId> nodes;  ///< by value; empty: values are numbered by node id
-
-  NodeId node_of(std::uint32_t value) const { return nodes.empty() ? NodeId{value} : nodes[value]; }
-  /// "%name" of a value, for messages.
-  std::string node_name(std::uint32_t value) const { return source.graph.node(node_of(value)).name(); }
 };
 
 /// The graph that a step runs in its own place once its condition is known, on the inputs behind it; null for a step of another operator.

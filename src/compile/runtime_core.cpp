@@ -270,11 +270,11 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
     auto program = compile::bind_program(flight.source, options_.operators(), stop, kernels_);
     auto executable = std::make_shared<Executable>(flight.key, program, weak_from_this(), options_.max_signatures());
     compile::Signature fixed;
-    if (compile::fixed_signature(*program, fixed)) {
-      executable->make_ahead(fixed, stop);
+    if (compile::fixed_signature(*program->interface, fixed)) {
+      executable->make_only(fixed, stop);
     } else {
       for (const auto& signature : ahead) {
-        if (signature.inputs().size() != program->inputs.size()) continue;
+        if (signature.inputs().size() != program->interface->inputs.size()) continue;
         try {
           executable->make_ahead(signature, stop);
         } catch (const Error&) {

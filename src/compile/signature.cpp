@@ -70,8 +70,8 @@ std::string to_string(const Signature& signature) {
   return text + ")";
 }
 
-std::vector<Value> complete_inputs(const Program& program, std::span<const Value> given) {
-  const auto& wanted = program.inputs;
+std::vector<Value> complete_inputs(const Interface& interface, std::span<const Value> given) {
+  const auto& wanted = interface.inputs;
   if (given.size() > wanted.size()) {
     throw Error(ErrorKind::invalid_argument,
                 "the graph takes " + std::to_string(wanted.size()) + " inputs, but " + std::to_string(given.size()) + " were passed");
@@ -94,9 +94,9 @@ std::vector<Value> complete_inputs(const Program& program, std::span<const Value
   return values;
 }
 
-bool fixed_signature(const Program& program, Signature& out) {
+bool fixed_signature(const Interface& interface, Signature& out) {
   std::vector<Signature::Input> inputs;
-  for (const auto& input : program.inputs) {
+  for (const auto& input : interface.inputs) {
     if (!input.type || !input.type->is_static() || input.type->dtype == DType::string) return false;
     inputs.push_back({input.type->dtype, input.type->shape(), false});
   }
@@ -104,10 +104,10 @@ bool fixed_signature(const Program& program, Signature& out) {
   return true;
 }
 
-void check_signature(const Program& program, const Signature& signature) {
+void check_signature(const Interface& interface, const Signature& signature) {
   std::map<std::string, std::int64_t, std::less<>> named;
-  for (std::size_t i = 0; i < program.inputs.size(); ++i) {
-    const auto& want = program.inputs[i];
+  for (std::size_t i = 0; i < interface.inputs.size(); ++i) {
+    const auto& want = interface.inputs[i];
     const auto& have = signature.inputs()[i];
     if (!want.type || have.opaque) continue;
     if (!want.type->accepts(have.dtype, have.shape)) {

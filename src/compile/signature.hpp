@@ -9,7 +9,7 @@
 
 namespace lazyfx::compile {
 
-struct Program;
+struct Interface;
 
 /// What a plan may assume of the inputs of a call: dtype and shape of each tensor (a scalar value is a rank-0 tensor); an input of any
 /// other kind is `opaque`.
@@ -41,10 +41,10 @@ std::string to_string(const Signature& signature);
 
 /// The inputs of a call completed with the placeholders' defaults. Throws Error(invalid_argument) naming the parameter when one is missing,
 /// there are too many, or one does not fit the placeholder's type.
-std::vector<Value> complete_inputs(const Program& program, std::span<const Value> given);
+std::vector<Value> complete_inputs(const Interface& interface, std::span<const Value> given);
 /// The signature that every call has, if the placeholders' types fix it.
-bool fixed_signature(const Program& program, Signature& out);
+bool fixed_signature(const Interface& interface, Signature& out);
 /// Checks a signature against the placeholders' types and named dimensions. Throws Error(invalid_argument).
-void check_signature(const Program& program, const Signature& signature);
+void check_signature(const Interface& interface, const Signature& signature);
 
 }  // namespace lazyfx::compile

@@ -105,8 +105,8 @@ Value StaticPlan::run(std::span<const Value> inputs, const StopToken& stop, cons
     const Tensor& t = frame.tensor(*this, l.place);
     return t.shape() == l.shape ? t : t.reshape(l.shape);
   };
-  if (program_->result.is_node()) return next(NodeId{});
-  return build_result(program_->result, next);
+  if (interface_->result.is_node()) return next(NodeId{});
+  return build_result(interface_->result, next);
 }
 
 void StaticPlan::run_reference_step(const Step& step, Frame& frame) const {
@@ -127,7 +127,7 @@ void StaticPlan::run_reference_step(const Step& step, Frame& frame) const {
     const View& want = view[step.input_count + i];
     Tensor& result = results[i];
     if (!result.defined() || result.dtype() != want.dtype || !(result.shape() == want.shape)) {
-      throw Error(ErrorKind::user_code, "while running %" + program_->node_name(step.node) + ": " + step.reference->op->name +
+      throw Error(ErrorKind::user_code, "while running %" + interface_->node_name(step.node) + ": " + step.reference->op->name +
                                             " did not return what its type rule promised for output " + std::to_string(i));
     }
     frame.slots[place[step.input_count + i].at] = result.contiguous();
@@ -135,7 +135,7 @@ void StaticPlan::run_reference_step(const Step& step, Frame& frame) const {
 }
 
 void StaticPlan::rethrow(const Step& step) const {
-  const std::string where = "while running %" + program_->node_name(step.node) + ": ";
+  const std::string where = "while running %" + interface_->node_name(step.node) + ": ";
   try {
     throw;
   } catch (const Error& e) {

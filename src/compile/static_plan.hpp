@@ -14,8 +14,8 @@ namespace lazyfx::compile {
 /// A plan in which every shape is known: kernels in order, each operand at a place fixed beforehand.
 class StaticPlan final : public Plan {
  public:
-  StaticPlan(std::shared_ptr<const Program> program, const Signature& signature)
-      : Plan(signature), program_(std::move(program)) {}
+  StaticPlan(std::shared_ptr<const Interface> interface, const Signature& signature)
+      : Plan(signature), interface_(std::move(interface)) {}
 
   Value run(std::span<const Value> inputs, const StopToken& stop, const Callees* callees) const override;
   std::size_t step_count() const noexcept override { return steps_.size(); }
@@ -46,7 +46,7 @@ class StaticPlan final : public Plan {
   void run_reference_step(const Step& step, Frame& frame) const;
   [[noreturn]] void rethrow(const Step& step) const;
 
-  std::shared_ptr<const Program> program_;
+  std::shared_ptr<const Interface> interface_;
   std::vector<Step> steps_;
   std::vector<Place> places_;
   std::vector<View> views_;            ///< beside places_

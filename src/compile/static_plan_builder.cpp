@@ -23,7 +23,7 @@ constexpr double user_operator_ns = 1e6;  // unknown: off the event loop, unless
 /// Makes kernels for a typed graph and gives every value a place.
 class StaticPlanBuilder {
  public:
-  StaticPlanBuilder(StaticPlan& plan, TypedGraph& graph) : plan_(plan), graph_(graph) {}
+  StaticPlanBuilder(StaticPlan& plan, const Program& program, TypedGraph& graph) : plan_(plan), program_(program), graph_(graph) {}
 
   void build(const StopToken& stop) {
     place_of_.resize(graph_.values.size());
@@ -131,7 +131,7 @@ class StaticPlanBuilder {
       if (steps[i].primitive() == nullptr) continue;
       Step step("kernel", Step::Kind::kernel);
       kernels_[i] = make_kernel(steps[i]);
-      if (step.traced()) step.describe(kernels_[i]->describe(), plan_.program_->node_name(steps[i].node));
+      if (step.traced()) step.describe(kernels_[i]->describe(), program_.interface->node_name(steps[i].node));
     }
   }
 
@@ -162,7 +162,7 @@ class StaticPlanBuilder {
     try {
       bytes_for(output.dtype, output.shape);  // before tables are made for it that may be as long
       const kernels::KernelRequest request{*from.primitive(), std::move(operands), output, constants, from.epilogue ? &epilogue : nullptr};
-      const auto& table = plan_.program_->kernels;
+      const auto& table = program_.kernels;
       if (!table || !KernelTable::shares(request.primitive)) {
         auto kernel = kernels::make_kernel(request);
         own_bytes_ += kernel->resident_bytes();
@@ -175,8 +175,8 @@ class StaticPlanBuilder {
       plan_.shared_bytes_ += kernel->resident_bytes();
       return kernel;
     } catch (...) {
-      const auto& source = plan_.program_->source;
-      const NodeId node = plan_.program_->node_of(from.node);
+      const auto& source = program_.interface->source;
+      const NodeId node = program_.interface->node_of(from.node);
       throw current_error_at(source, node, source.graph.node(node).target(), "kernels");
     }
   }
@@ -228,10 +228,10 @@ class StaticPlanBuilder {
 
   void finish_result() {
     for (const Index v : graph_.outputs) plan_.leaves_.push_back({place(v), graph_.values[v].shape});
-    const auto& placeholders = plan_.program_->inputs;
+    const auto& placeholders = program_.interface->inputs;
     std::size_t leaf = 0;
-    for_each_node(plan_.program_->result, [&](NodeId id) {
-      const auto same = [id](const Program::Input& p) { return p.value == static_cast<std::uint32_t>(id); };
+    for_each_node(program_.interface->result, [&](NodeId id) {
+      const auto same = [id](const Interface::Input& p) { return p.value == static_cast<std::uint32_t>(id); };
       const auto at = std::find_if(placeholders.begin(), placeholders.end(), same);
       if (at != placeholders.end()) plan_.leaves_[leaf].input = static_cast<std::int32_t>(at - placeholders.begin());
       ++leaf;
@@ -242,7 +242,7 @@ class StaticPlanBuilder {
   void charge() {
     std::size_t weights = own_bytes_;
     std::set<const void*> of_model;
-    for (const auto& step : plan_.program_->steps) {
+    for (const auto& step : program_.steps) {
       if (step.kind == Program::Kind::constant && step.constant.defined()) of_model.insert(step.constant.raw());
     }
     std::map<const void*, std::size_t> computed;
@@ -256,6 +256,7 @@ class StaticPlanBuilder {
   }
 
   StaticPlan& plan_;
+  const Program& program_;
   TypedGraph& graph_;
   std::vector<std::shared_ptr<const kernels::Kernel>> kernels_;  ///< per step
   std::vector<Tensor> named_by_kernels_;                         ///< constants that the table keeps to compare with
@@ -281,8 +282,8 @@ std::shared_ptr<const Plan> make_static_plan(std::shared_ptr<const Program> prog
   pass("fold", [&] { fold_into_weights(graph); });
   pass("fuse", [&] { fuse_elementwise(graph); });
   pass("layouts", [&] { assign_layouts(graph); });
-  auto plan = std::make_shared<StaticPlan>(std::move(program), signature);
-  StaticPlanBuilder(*plan, graph).build(stop);
+  auto plan = std::make_shared<StaticPlan>(program->interface, signature);
+  StaticPlanBuilder(*plan, *program, graph).build(stop);
   return plan;
 }
 

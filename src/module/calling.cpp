@@ -45,8 +45,7 @@ bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Oldest olde
 }
 
 Value ModuleCore::run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs) {
-  const auto& program = published->executable->program();
-  const std::vector<Value> complete = compile::complete_inputs(program, inputs);
+  const std::vector<Value> complete = compile::complete_inputs(published->executable->interface(), inputs);
   const auto answer = published->executable->make_now(compile::Signature(complete));
   if (!answer.plan) answer.failure.raise();
   if (!published->has(*answer.plan)) refresh(*published);

@@ -125,7 +125,7 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
       if (core_->link(waiter(), published_, failure)) return;
       if (failure) return let_go_and_fail(failure);
       auto& executable = *published_->executable;
-      inputs_ = compile::complete_inputs(executable.program(), inputs_);
+      inputs_ = compile::complete_inputs(executable.interface(), inputs_);
       const auto answer = executable.request(compile::Signature(inputs_), self(), compile::Priority::awaited);
       if (answer.ready()) on_plan(answer);
     } catch (...) { let_go_and_fail(Failure::current()); }

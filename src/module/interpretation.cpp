@@ -76,7 +76,7 @@ class ModuleCore::Interpretation {
   compile::Callee answer(ModuleCore& core, std::vector<Value> inputs) {
     Moment& moment = moments_.at(&core);
     if (moment.published) return moment.published->answer(core, std::move(inputs));
-    inputs = compile::complete_inputs(*moment.program, inputs);
+    inputs = compile::complete_inputs(*moment.program->interface, inputs);
     auto made = compile::make_host_plan(moment.program, compile::Signature(inputs));
     const compile::Plan* plan = made.get();
     return {plan, std::move(made), std::move(inputs), &moment};

@@ -10,7 +10,7 @@ compile::Callee Publication::find(std::size_t index, std::vector<Value> inputs) 
 
 compile::Callee Publication::answer(ModuleCore& core, std::vector<Value> inputs) const {
   if (const compile::Plan* plan = find(inputs)) return {plan, nullptr, std::move(inputs), this};
-  inputs = compile::complete_inputs(executable->program(), inputs);
+  inputs = compile::complete_inputs(executable->interface(), inputs);
   auto made = executable->make_in_run(compile::Signature(inputs));
   if (!made.plan) made.failure.raise();
   if (!has(*made.plan)) core.refresh(*this);
