@@ -48,15 +48,15 @@ Executable::Plans Executable::plans() const {
   const std::lock_guard lock(mutex_);
   Plans ready;
   for (const auto& slot : slots_) {
-    if (slot->answer.plan) ready.push_back(slot->answer.plan);
+    if (slot.answer.plan) ready.push_back(slot.answer.plan);
   }
   return ready;
 }
 
 Executable::Answer Executable::find(const Signature& signature) const {
   const std::lock_guard lock(mutex_);
-  const Slot* slot = find_slot(signature);
-  return slot != nullptr ? slot->answer : Answer{};
+  const auto slot = std::ranges::find(slots_, signature, &Slot::signature);
+  return slot != slots_.end() ? slot->answer : Answer{};
 }
 
 Executable::Answer Executable::request(const Signature& signature, std::shared_ptr<PlanListener> listener, Priority priority) {
@@ -67,18 +67,18 @@ Executable::Answer Executable::request(const Signature& signature, std::shared_p
   if (!runtime) return {nullptr, Failure::stopped()};
   Failure refusal;
   if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) return {nullptr, std::move(refusal)};
-  if (slot->job) {
-    runtime->scheduler().promote(*slot->job, priority);
-  } else if (!slot->building) {
-    slot->job = std::make_shared<PlanJob>(shared_from_this(), signature);
-    const auto submitted = runtime->scheduler().submit(slot->job, priority);
+  if (slot->making->job) {
+    runtime->scheduler().promote(*slot->making->job, priority);
+  } else if (!slot->making->building) {
+    slot->making->job = std::make_shared<PlanJob>(shared_from_this(), signature);
+    const auto submitted = runtime->scheduler().submit(slot->making->job, priority);
     if (submitted != Scheduler::Submitted::queued) {
       // Nobody waits for it and nothing will make it: it takes no room.
-      std::erase_if(slots_, [slot](const auto& s) { return s.get() == slot; });
+      slots_.erase(slots_.begin() + (slot - slots_.data()));
       return {nullptr, runtime->refusal(submitted)};
     }
   }
-  slot->listeners.push_back(std::move(listener));
+  slot->making->listeners.push_back(std::move(listener));
   return {};
 }
 
@@ -90,9 +90,9 @@ Executable::Answer Executable::make_now(const Signature& signature) {
     if (slot != nullptr && slot->answer.ready()) return slot->answer;
     Failure refusal;
     if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) return {nullptr, std::move(refusal)};
-    if (!slot->building && (!slot->job || (runtime && runtime->scheduler().withdraw(*slot->job)))) {
-      slot->job.reset();
-      slot->building = true;
+    if (!slot->making->building && (!slot->making->job || (runtime && runtime->scheduler().withdraw(*slot->making->job)))) {
+      slot->making->job.reset();
+      slot->making->building = true;
       lock.unlock();
       std::optional<Scheduler::Helping> helping;
       if (runtime) helping.emplace(runtime->scheduler());
@@ -115,10 +115,10 @@ Executable::Answer Executable::make_in_run(const Signature& signature) {
     if (slot != nullptr && slot->answer.ready()) return slot->answer;
     Failure refusal;
     if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) return {nullptr, std::move(refusal)};
-    alone = slot->building || (slot->job && !(runtime && runtime->scheduler().withdraw(*slot->job)));
+    alone = slot->making->building || (slot->making->job && !(runtime && runtime->scheduler().withdraw(*slot->making->job)));
     if (!alone) {
-      slot->job.reset();
-      slot->building = true;
+      slot->making->job.reset();
+      slot->making->building = true;
     }
   }
   std::optional<Scheduler::Helping> helping;
@@ -138,6 +138,7 @@ void Executable::make_ahead(const Signature& signature, const StopToken& stop) {
   Failure refusal;
   if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) refusal.raise();
   slot->answer.plan = std::move(plan);
+  slot->making.reset();
 }
 
 void Executable::make_only(const Signature& signature, const StopToken& stop) {
@@ -157,9 +158,9 @@ PlanAnswer Executable::build(const Signature& signature) {
   const auto runtime = runtime_.lock();
   {
     const std::lock_guard lock(mutex_);
-    if (Slot* slot = find_slot(signature)) {
-      slot->building = true;
-      slot->job.reset();
+    if (Slot* slot = find_slot(signature); slot != nullptr && slot->making) {
+      slot->making->building = true;
+      slot->making->job.reset();
     }
   }
   Answer answer;
@@ -188,12 +189,11 @@ void Executable::settle(const Signature& signature, const Answer& answer, bool k
   std::vector<std::shared_ptr<PlanListener>> listeners;
   {
     const std::lock_guard lock(mutex_);
-    const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s->signature == signature; });
+    const auto slot = std::ranges::find(slots_, signature, &Slot::signature);
     if (slot != slots_.end()) {
-      (*slot)->building = false;
-      (*slot)->job.reset();
-      (*slot)->answer = answer;
-      listeners.swap((*slot)->listeners);
+      if (slot->making) listeners.swap(slot->making->listeners);
+      slot->making.reset();
+      slot->answer = answer;
       if (!keep) slots_.erase(slot);
     }
     settled_.notify_all();
@@ -201,11 +201,9 @@ void Executable::settle(const Signature& signature, const Answer& answer, bool k
   for (const auto& listener : listeners) listener->on_plan(answer);
 }
 
-Executable::Slot* Executable::find_slot(const Signature& signature) const {
-  for (const auto& slot : slots_) {
-    if (slot->signature == signature) return slot.get();
-  }
-  return nullptr;
+Executable::Slot* Executable::find_slot(const Signature& signature) {
+  const auto slot = std::ranges::find(slots_, signature, &Slot::signature);
+  return slot != slots_.end() ? &*slot : nullptr;
 }
 
 Executable::Slot* Executable::add_slot(const Signature& signature, Failure& refusal) {
@@ -217,12 +215,10 @@ Executable::Slot* Executable::add_slot(const Signature& signature, Failure& refu
   }
   if (slots_.size() >= max_plans_) {
     // The oldest answer makes room; what is being made stays.
-    const auto old = std::find_if(slots_.begin(), slots_.end(), [](const auto& s) { return s->answer.ready(); });
+    const auto old = std::find_if(slots_.begin(), slots_.end(), [](const auto& s) { return s.answer.ready(); });
     if (old != slots_.end()) slots_.erase(old);
   }
-  slots_.push_back(std::make_unique<Slot>());
-  slots_.back()->signature = signature;
-  return slots_.back().get();
+  return &slots_.emplace_back(Slot{signature, {}, std::make_unique<Making>()});
 }
 
 }  // namespace lazyfx::compile

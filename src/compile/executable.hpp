@@ -67,18 +67,22 @@ class Executable : public std::enable_shared_from_this<Executable> {
   void make_only(const Signature& signature, const StopToken& stop);
 
  private:
+  struct Making {
+    bool building = false;     ///< on some thread now
+    std::shared_ptr<Job> job;  ///< queued
+    std::vector<std::shared_ptr<PlanListener>> listeners;
+  };
   struct Slot {
     Signature signature;
     Answer answer;
-    bool building = false;            ///< on some thread now
-    std::shared_ptr<Job> job;         ///< queued
-    std::vector<std::shared_ptr<PlanListener>> listeners;
+    std::unique_ptr<Making> making;  ///< null once there is an answer
   };
   class PlanJob;
 
   std::size_t table_bytes() const noexcept;
   std::shared_ptr<const Plan> make(const Signature& signature, const std::shared_ptr<detail::RuntimeCore>& runtime) const;
-  Slot* find_slot(const Signature& signature) const;
+  // Pointers to slots are good until one is added or taken away.
+  Slot* find_slot(const Signature& signature);
   /// null: the placeholders refuse it, and it takes no room in the table.
   Slot* add_slot(const Signature& signature, Failure& refusal);
   Answer build(const Signature& signature);
@@ -93,7 +97,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::condition_variable settled_;
-  std::vector<std::unique_ptr<Slot>> slots_;  ///< oldest first
+  std::vector<Slot> slots_;  ///< oldest first
 };
 
 }  // namespace lazyfx::compile

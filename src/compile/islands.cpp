@@ -216,7 +216,7 @@ std::shared_ptr<const Plan> prepare(const Island& island, const Program& program
     inputs.push_back(signature.inputs()[static_cast<std::size_t>(at - placeholders.begin())]);
     if (inputs.back().opaque) return nullptr;
   }
-  return island.graph->prepare(Signature(std::move(inputs)), stop);
+  return island.graph->prepare(Signature(inputs), stop);
 }
 
 }  // namespace

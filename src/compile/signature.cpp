@@ -36,19 +36,26 @@ bool describe(const Value& value, Signature::Input& out) {
 
 }  // namespace
 
-Signature::Signature(std::span<const Value> values) {
-  inputs_.resize(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!describe(values[i], inputs_[i])) inputs_[i] = Input{DType::f32, Shape{}, true};
+Signature::Signature(const std::vector<Input>& inputs) : count_(inputs.size()) {
+  auto copy = std::make_unique<Input[]>(count_);
+  std::ranges::copy(inputs, copy.get());
+  inputs_ = std::move(copy);
+}
+
+Signature::Signature(std::span<const Value> values) : count_(values.size()) {
+  auto inputs = std::make_unique<Input[]>(count_);
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (!describe(values[i], inputs[i])) inputs[i] = Input{DType::f32, Shape{}, true};
   }
+  inputs_ = std::move(inputs);
 }
 
 bool Signature::has_opaque() const noexcept {
-  return std::any_of(inputs_.begin(), inputs_.end(), [](const Input& i) { return i.opaque; });
+  return std::ranges::any_of(inputs(), [](const Input& i) { return i.opaque; });
 }
 
 bool Signature::matches(std::span<const Value> values) const noexcept {
-  if (values.size() != inputs_.size()) return false;
+  if (values.size() != count_) return false;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Input& want = inputs_[i];
     if (values[i].is_tensor() && !want.opaque) {
@@ -100,7 +107,7 @@ bool fixed_signature(const Interface& interface, Signature& out) {
     if (!input.type || !input.type->is_static() || input.type->dtype == DType::string) return false;
     inputs.push_back({input.type->dtype, input.type->shape(), false});
   }
-  out = Signature(std::move(inputs));
+  out = Signature(inputs);
   return true;
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,7 +15,7 @@ namespace lazyfx::compile {
 struct Interface;
 
 /// What a plan may assume of the inputs of a call: dtype and shape of each tensor (a scalar value is a rank-0 tensor); an input of any
-/// other kind is `opaque`.
+/// other kind is `opaque`. Immutable; copies share.
 class Signature {
  public:
   struct Input {
@@ -23,17 +26,18 @@ class Signature {
   };
 
   Signature() = default;
-  explicit Signature(std::vector<Input> inputs) : inputs_(std::move(inputs)) {}
+  explicit Signature(const std::vector<Input>& inputs);
   explicit Signature(std::span<const Value> values);
 
-  const std::vector<Input>& inputs() const noexcept { return inputs_; }
+  std::span<const Input> inputs() const noexcept { return {inputs_.get(), count_}; }
   bool has_opaque() const noexcept;
   /// True for a call with these values; the hot path's comparison.
   bool matches(std::span<const Value> values) const noexcept;
-  friend bool operator==(const Signature&, const Signature&) = default;
+  friend bool operator==(const Signature& a, const Signature& b) noexcept { return std::ranges::equal(a.inputs(), b.inputs()); }
 
  private:
-  std::vector<Input> inputs_;
+  std::shared_ptr<const Input[]> inputs_;
+  std::size_t count_ = 0;
 };
 
 /// "(f32[1x64], i64[scalar])"

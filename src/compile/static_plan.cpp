@@ -103,7 +103,7 @@ Value StaticPlan::run(std::span<const Value> inputs, const StopToken& stop, cons
     const Leaf& l = leaves_[leaf++];
     if (l.input >= 0) return inputs[static_cast<std::size_t>(l.input)];
     const Tensor& t = frame.tensor(*this, l.place);
-    return t.shape() == l.shape ? t : t.reshape(l.shape);
+    return l.shape < 0 ? t : t.reshape(reshapes_[static_cast<std::size_t>(l.shape)]);
   };
   if (interface_->result.is_node()) return next(NodeId{});
   return build_result(interface_->result, next);
@@ -111,7 +111,8 @@ Value StaticPlan::run(std::span<const Value> inputs, const StopToken& stop, cons
 
 void StaticPlan::run_reference_step(const Step& step, Frame& frame) const {
   const Place* place = places_.data() + step.first_place;
-  const View* view = views_.data() + step.first_place;
+  const View* view = step.reference->operands.data();
+  const auto& [op, attributes] = step.reference->work;
   std::vector<Tensor> inputs(step.input_count);
   for (std::uint32_t i = 0; i < step.input_count; ++i) {
     const Tensor& t = frame.tensor(*this, place[i]);
@@ -119,7 +120,7 @@ void StaticPlan::run_reference_step(const Step& step, Frame& frame) const {
   }
   std::vector<Tensor> results;
   try {
-    results = run_reference(*step.reference->op, inputs, step.reference->attributes, step.output_count);
+    results = run_reference(*op, inputs, attributes, step.output_count);
   } catch (...) {
     rethrow(step);
   }
@@ -127,7 +128,7 @@ void StaticPlan::run_reference_step(const Step& step, Frame& frame) const {
     const View& want = view[step.input_count + i];
     Tensor& result = results[i];
     if (!result.defined() || result.dtype() != want.dtype || !(result.shape() == want.shape)) {
-      throw Error(ErrorKind::user_code, "while running %" + interface_->node_name(step.node) + ": " + step.reference->op->name +
+      throw Error(ErrorKind::user_code, "while running %" + interface_->node_name(step.node) + ": " + op->name +
                                             " did not return what its type rule promised for output " + std::to_string(i));
     }
     frame.slots[place[step.input_count + i].at] = result.contiguous();

@@ -28,18 +28,23 @@ class StaticPlan final : public Plan {
     Kind kind = Kind::nothing;
     std::size_t at = 0;  ///< offset, or index
   };
+  /// Of an operand: shape and dtype.
+  struct View {
+    DType dtype;
+    Shape shape;
+  };
+  /// What a reference kernel is called with.
+  struct Reference {
+    TypedGraph::Reference work;
+    std::vector<View> operands;  ///< inputs, then outputs
+  };
   struct Step {
     std::shared_ptr<const kernels::Kernel> kernel;  ///< null: a reference kernel
-    std::shared_ptr<const TypedGraph::Reference> reference;
+    std::unique_ptr<const Reference> reference;
     std::uint32_t node = 0;
     std::uint32_t first_place = 0, input_count = 0, output_count = 0;  ///< in places_: inputs, then outputs
     std::size_t scratch = 0;                                           ///< offset
     std::vector<std::uint32_t> dying_slots;
-  };
-  /// What a reference kernel sees at a place: shape and dtype.
-  struct View {
-    DType dtype;
-    Shape shape;
   };
   struct Frame;
 
@@ -49,15 +54,15 @@ class StaticPlan final : public Plan {
   std::shared_ptr<const Interface> interface_;
   std::vector<Step> steps_;
   std::vector<Place> places_;
-  std::vector<View> views_;            ///< beside places_
   std::vector<Tensor> constants_;
   std::vector<View> slots_;            ///< shape of each slot's tensor
   struct Leaf {
     Place place;
-    Shape shape;
     std::int32_t input = -1;  ///< the caller's own value, whatever it is, where a placeholder is returned as it came
+    std::int32_t shape = -1;  ///< in reshapes_, where it is not that of the tensor at the place
   };
   std::vector<Leaf> leaves_;           ///< of the result
+  std::vector<Shape> reshapes_;
   std::size_t arena_bytes_ = 0;
   std::size_t widest_ = 0;
   friend class StaticPlanBuilder;

@@ -100,19 +100,16 @@ class StaticPlanBuilder {
     step.output_count = static_cast<std::uint32_t>(from.outputs.size());
     plan_.widest_ = std::max<std::size_t>(plan_.widest_, inputs.size());
     if (from.primitive() != nullptr) step.kernel = std::move(kernels_[at]);
-    else step.reference = std::make_shared<const TypedGraph::Reference>(std::get<TypedGraph::Reference>(from.work));
+    else step.reference = reference(from, inputs);
 
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       Place p;
       if (inputs[i] != TypedGraph::none && !(step.kernel && i < from.inputs.size() && step.kernel->packs(i))) p = place(inputs[i]);
       plan_.places_.push_back(p);
-      plan_.views_.push_back(inputs[i] == TypedGraph::none ? StaticPlan::View{}
-                                                           : StaticPlan::View{graph_.values[inputs[i]].dtype, graph_.values[inputs[i]].shape});
     }
     for (const Index out : from.outputs) {
       place_of_[out] = place_output(step, from, inputs, out, at);
       plan_.places_.push_back(place_of_[out]);
-      plan_.views_.push_back({graph_.values[out].dtype, graph_.values[out].shape});
     }
     const std::size_t scratch = step.kernel ? step.kernel->scratch_bytes() : 0;
     if (scratch != 0) step.scratch = memory_.allocate(scratch);
@@ -120,6 +117,17 @@ class StaticPlanBuilder {
     release_dying(step, inputs, from.outputs, at);
     plan_.steps_.push_back(std::move(step));
   }
+
+  std::unique_ptr<const StaticPlan::Reference> reference(const TypedGraph::Step& from, const std::vector<Index>& inputs) const {
+    auto reference = std::make_unique<StaticPlan::Reference>();
+    reference->work = std::get<TypedGraph::Reference>(from.work);
+    reference->operands.reserve(inputs.size() + from.outputs.size());
+    for (const Index v : inputs) reference->operands.push_back(v == TypedGraph::none ? StaticPlan::View{} : view(v));
+    for (const Index v : from.outputs) reference->operands.push_back(view(v));
+    return reference;
+  }
+
+  StaticPlan::View view(Index v) const { return {graph_.values[v].dtype, graph_.values[v].shape}; }
 
   void make_kernels(const StopToken& stop) {
     const Step pass("kernels");
@@ -187,7 +195,7 @@ class StaticPlanBuilder {
       plan_.estimate_ns_ += ours ? reference_ns_per_element * static_cast<double>(graph_.values[out].shape.size()) : user_operator_ns;
     }
     if (needs_slot_[out]) {
-      plan_.slots_.push_back({graph_.values[out].dtype, graph_.values[out].shape});
+      plan_.slots_.push_back(view(out));
       return {Place::Kind::slot, plan_.slots_.size() - 1};
     }
     for (std::size_t i = 0; i < inputs.size() && step.kernel; ++i) {
@@ -227,7 +235,16 @@ class StaticPlanBuilder {
   }
 
   void finish_result() {
-    for (const Index v : graph_.outputs) plan_.leaves_.push_back({place(v), graph_.values[v].shape});
+    for (const Index v : graph_.outputs) {
+      StaticPlan::Leaf result{place(v)};
+      const bool is_constant = result.place.kind == Place::Kind::constant;
+      const Shape& made = is_constant ? plan_.constants_[result.place.at].shape() : graph_.values[graph_.root(v)].shape;
+      if (!(graph_.values[v].shape == made)) {
+        result.shape = static_cast<std::int32_t>(plan_.reshapes_.size());
+        plan_.reshapes_.push_back(graph_.values[v].shape);
+      }
+      plan_.leaves_.push_back(result);
+    }
     const auto& placeholders = program_.interface->inputs;
     std::size_t leaf = 0;
     for_each_node(program_.interface->result, [&](NodeId id) {
@@ -250,8 +267,8 @@ class StaticPlanBuilder {
     for (const Tensor& constant : named_by_kernels_) computed[constant.raw()] = constant.byte_size();
     for (const auto& [at, bytes] : computed) weights += of_model.contains(at) ? 0 : bytes;
     const std::size_t tables = sizeof plan_ + plan_.steps_.capacity() * sizeof(StaticPlan::Step) +
-                               plan_.places_.capacity() * sizeof(Place) + plan_.views_.capacity() * sizeof(StaticPlan::View) +
-                               plan_.slots_.capacity() * sizeof(StaticPlan::View) + plan_.constants_.capacity() * sizeof(Tensor);
+                               plan_.places_.capacity() * sizeof(Place) + plan_.slots_.capacity() * sizeof(StaticPlan::View) +
+                               plan_.constants_.capacity() * sizeof(Tensor);
     plan_.charge_ = charge_here(&Gauges::plans, tables, weights);
   }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "graph/history.hpp"
 #include "lazyfx/graph/argument.hpp"
@@ -97,7 +98,20 @@ struct Inner : Chunk {
   std::array<Chunk*, inner_size> children{};
 };
 
+/// Makes room for `size` elements and, so that growing stays linear, for half as many more. A library's vector may double: of what many
+/// small graphs take, that would be a good part.
+template <class T>
+void make_room(std::vector<T>& table, std::size_t size) {
+  if (table.capacity() < size) table.reserve(size + size / 2);
+}
+
 constexpr std::size_t index_of(NodeId id) noexcept { return static_cast<std::size_t>(id); }
+/// For tables with an element for each node that there ever was.
+template <class T>
+void cover(std::vector<T>& table, NodeId id) {
+  make_room(table, index_of(id) + 1);
+  if (table.size() <= index_of(id)) table.resize(index_of(id) + 1);
+}
 constexpr std::size_t row_in_leaf(NodeId id) noexcept { return index_of(id) & (leaf_size - 1); }
 /// How many ids (as a power of two) one child of an inner chunk at `level` covers; leaves are at level 0.
 constexpr unsigned child_bits(unsigned level) noexcept { return leaf_bits + inner_bits * (level - 1); }

@@ -14,7 +14,7 @@ constexpr std::uint64_t least_gap = 4;
 }  // namespace
 
 void OrderLabels::place(NodeId id, NodeId prev, NodeId next, const NodeTable& table) {
-  if (labels_.size() <= index_of(id)) labels_.resize(index_of(id) + 1);
+  cover(labels_, id);
   for (;;) {
     const std::uint64_t low = prev == no_node ? 0 : (*this)[prev];
     const std::uint64_t high = next == no_node ? label_end : (*this)[next];

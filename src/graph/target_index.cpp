@@ -22,7 +22,7 @@ std::shared_ptr<const std::string> TargetIndex::intern(Opcode op, std::string ta
 
 void TargetIndex::prepare(NodeId id) {
   functions_.prepare();
-  if (places_.size() <= index_of(id)) places_.resize(index_of(id) + 1);
+  cover(places_, id);
 }
 
 void TargetIndex::add(NodeId id) noexcept {

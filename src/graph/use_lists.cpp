@@ -8,10 +8,10 @@
 namespace lazyfx::detail {
 
 void UseLists::prepare(NodeId user, std::size_t inputs) {
-  if (nodes_.size() <= index_of(user)) nodes_.resize(index_of(user) + 1);
+  cover(nodes_, user);
   const std::size_t most = uses_.size() + inputs;
   if (most >= none) throw Error(ErrorKind::resource, "The graph has more than four thousand million uses");
-  if (most > uses_.capacity()) uses_.reserve(std::max(most, 2 * uses_.capacity()));
+  make_room(uses_, most);
 }
 
 void UseLists::assign(NodeId user, std::span<const NodeId> inputs) noexcept {

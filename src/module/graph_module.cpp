@@ -126,9 +126,11 @@ void GraphModule::set_graph(std::shared_ptr<Graph> graph) {
 
 /// What the graph calls. A GraphModule of the same runtime is linked by its core, which outlives it for as long as anybody may call it.
 std::shared_ptr<const compile::ModuleTable> GraphModule::called_modules() const {
+  const auto nodes = graph_->find_nodes(Opcode::call_module);
+  if (nodes.empty()) return compile::nothing<compile::ModuleTable>();
   auto table = std::make_shared<compile::ModuleTable>();
   std::unordered_map<const detail::ModuleCore*, std::size_t> links;
-  for (const Node node : graph_->find_nodes(Opcode::call_module)) {
+  for (const Node node : nodes) {
     const std::string& path = node.target();
     const auto module = find_submodule(path);
     if (!module || table->entries.contains(path)) continue;
@@ -164,7 +166,7 @@ void GraphModule::freeze_tensors() {
       }
     }
   }
-  frozen_->tensors = std::move(tensors);
+  frozen_->tensors = tensors->empty() ? compile::nothing<compile::TensorTable>() : std::move(tensors);
 }
 
 /// Tensors inside of GraphModules below that the graph names itself: read anew at every mark, by whoever edits both.
