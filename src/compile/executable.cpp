@@ -19,7 +19,7 @@ Executable::Executable(std::uint64_t key, std::shared_ptr<const Program> program
 }
 
 std::size_t Executable::table_bytes() const noexcept {
-  const std::size_t bytes = sizeof *this + sizeof *interface_ + interface_->inputs.capacity() * sizeof(Interface::Input);
+  const std::size_t bytes = sizeof *this + sizeof *interface_ + interface_->inputs.capacity() * sizeof(std::uint32_t);
   return program_ ? bytes + sizeof *program_ + program_->steps.capacity() * sizeof(Program::Step) : bytes;
 }
 

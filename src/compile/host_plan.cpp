@@ -78,7 +78,7 @@ class HostPlan final : public Plan {
   struct Frame {
     Frame(const HostPlan& running, std::span<const Value> inputs, const Callees* its_callees)
         : plan(&running), callees(its_callees), env(running.program_->value_limit) {
-      for (std::size_t i = 0; i < inputs.size(); ++i) env[running.program_->interface->inputs[i].value] = inputs[i];
+      for (std::size_t i = 0; i < inputs.size(); ++i) env[running.program_->interface->inputs[i]] = inputs[i];
     }
     void finish_step(Value result) {
       env[plan->program_->steps[plan->units_[at].step].value] = std::move(result);

@@ -171,7 +171,7 @@ class Divider {
       const std::uint32_t own = number(group, value, *interface);
       if (first) {
         island->inputs.push_back(value);
-        interface->inputs.push_back({own, program_.interface->node_name(value), std::nullopt, std::nullopt});
+        interface->inputs.push_back(own);
       }
       return NodeId{own};
     };
@@ -211,7 +211,7 @@ std::shared_ptr<const Plan> prepare(const Island& island, const Program& program
   const auto& placeholders = program.interface->inputs;
   std::vector<Signature::Input> inputs;
   for (const std::uint32_t value : island.inputs) {
-    const auto at = std::find_if(placeholders.begin(), placeholders.end(), [&](const auto& input) { return input.value == value; });
+    const auto at = std::find(placeholders.begin(), placeholders.end(), value);
     if (at == placeholders.end()) return nullptr;
     inputs.push_back(signature.inputs()[static_cast<std::size_t>(at - placeholders.begin())]);
     if (inputs.back().opaque) return nullptr;

@@ -87,7 +87,7 @@ class Lowerer {
       const Index v = graph_.add_value(input.dtype, input.shape);
       graph_.values[v].input = static_cast<std::int32_t>(i);
       graph_.inputs.push_back(v);
-      outputs_of_[program.interface->inputs[i].value] = {v};
+      outputs_of_[program.interface->inputs[i]] = {v};
     }
   }
 
@@ -98,7 +98,7 @@ class Lowerer {
     outputs_of_.resize(program.value_limit);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i] == TypedGraph::none) throw DependsOnValues{};
-      outputs_of_[program.interface->inputs[i].value] = {inputs[i]};
+      outputs_of_[program.interface->inputs[i]] = {inputs[i]};
     }
   }
 
@@ -110,7 +110,7 @@ class Lowerer {
   std::vector<StepTyping> type_steps(const Signature& signature) {
     std::vector<bool> unknown(program_.value_limit, false);
     const auto& inputs = program_.interface->inputs;
-    for (std::size_t i = 0; i < inputs.size(); ++i) unknown[inputs[i].value] = signature.inputs()[i].opaque;
+    for (std::size_t i = 0; i < inputs.size(); ++i) unknown[inputs[i]] = signature.inputs()[i].opaque;
     std::vector<StepTyping> typing;
     typing.reserve(program_.steps.size());
     for (const auto& step : program_.steps) {

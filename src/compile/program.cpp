@@ -46,12 +46,7 @@ class Binder {
   void visit(NodeView node) {
     const auto value = static_cast<std::uint32_t>(node.id());
     switch (node.op()) {
-      case Opcode::placeholder: {
-        std::optional<Argument> fallback;
-        if (!node.args().empty()) fallback = node.args()[0];
-        interface_.inputs.push_back({value, node.target(), node.type(), std::move(fallback)});
-        return;
-      }
+      case Opcode::placeholder: interface_.inputs.push_back(value); return;
       case Opcode::get_attr: return visit_attribute(node, value);
       case Opcode::call_function:
         if (node.target() == getitem && visit_item(node, value)) return;

@@ -22,19 +22,17 @@ using CompileErrorPtr = std::shared_ptr<const CompileError>;
 /// What a program is made from, takes and returns, and what its values are called: all that a plan needs of it at a run if every shape was
 /// known before. Immutable.
 struct Interface {
-  struct Input {
-    std::uint32_t value;
-    std::string name;
-    std::optional<TensorType> type;
-    std::optional<Argument> default_value;
-  };
-
   Source source;
-  std::vector<Input> inputs;
+  std::vector<std::uint32_t> inputs;  ///< values
   Argument result;
   std::vector<NodeId> nodes;  ///< by value; empty: values are numbered by node id
 
   NodeId node_of(std::uint32_t value) const { return nodes.empty() ? NodeId{value} : nodes[value]; }
+  /// The placeholder that an input is; nothing for one that flows into an island, of which every run says what it is.
+  std::optional<NodeView> placeholder(std::size_t input) const {
+    if (!nodes.empty()) return std::nullopt;
+    return source.graph.node(NodeId{inputs[input]});
+  }
   /// "%name" of a value, for messages.
   std::string node_name(std::uint32_t value) const { return source.graph.node(node_of(value)).name(); }
 };

@@ -85,27 +85,31 @@ std::vector<Value> complete_inputs(const Interface& interface, std::span<const V
   }
   std::vector<Value> values(given.begin(), given.end());
   for (std::size_t i = values.size(); i < wanted.size(); ++i) {
-    const auto& fallback = wanted[i].default_value;
-    if (!fallback) {
-      throw Error(ErrorKind::invalid_argument,
-                  "Expected positional argument for parameter " + wanted[i].name + ", but one was not passed in");
+    const auto placeholder = interface.placeholder(i);
+    const std::string name = placeholder ? placeholder->target() : interface.node_name(wanted[i]);
+    if (!placeholder || placeholder->args().empty()) {
+      throw Error(ErrorKind::invalid_argument, "Expected positional argument for parameter " + name + ", but one was not passed in");
     }
-    if (fallback->is_none()) values.emplace_back();
-    else if (fallback->is_bool()) values.emplace_back(fallback->as_bool());
-    else if (fallback->is_int()) values.emplace_back(fallback->as_int());
-    else if (fallback->is_double()) values.emplace_back(fallback->as_double());
-    else if (fallback->is_string()) values.emplace_back(fallback->as_string());
-    else if (fallback->is_tensor()) values.emplace_back(fallback->as_tensor());
-    else throw Error(ErrorKind::invalid_argument, "the default of parameter " + wanted[i].name + " is a " + fallback->kind());
+    const Argument& fallback = placeholder->args()[0];
+    if (fallback.is_none()) values.emplace_back();
+    else if (fallback.is_bool()) values.emplace_back(fallback.as_bool());
+    else if (fallback.is_int()) values.emplace_back(fallback.as_int());
+    else if (fallback.is_double()) values.emplace_back(fallback.as_double());
+    else if (fallback.is_string()) values.emplace_back(fallback.as_string());
+    else if (fallback.is_tensor()) values.emplace_back(fallback.as_tensor());
+    else throw Error(ErrorKind::invalid_argument, "the default of parameter " + name + " is a " + fallback.kind());
   }
   return values;
 }
 
 bool fixed_signature(const Interface& interface, Signature& out) {
   std::vector<Signature::Input> inputs;
-  for (const auto& input : interface.inputs) {
-    if (!input.type || !input.type->is_static() || input.type->dtype == DType::string) return false;
-    inputs.push_back({input.type->dtype, input.type->shape(), false});
+  for (std::size_t i = 0; i < interface.inputs.size(); ++i) {
+    const auto placeholder = interface.placeholder(i);
+    if (!placeholder || !placeholder->type()) return false;
+    const TensorType& type = *placeholder->type();
+    if (!type.is_static() || type.dtype == DType::string) return false;
+    inputs.push_back({type.dtype, type.shape(), false});
   }
   out = Signature(inputs);
   return true;
@@ -114,21 +118,22 @@ bool fixed_signature(const Interface& interface, Signature& out) {
 void check_signature(const Interface& interface, const Signature& signature) {
   std::map<std::string, std::int64_t, std::less<>> named;
   for (std::size_t i = 0; i < interface.inputs.size(); ++i) {
-    const auto& want = interface.inputs[i];
+    const auto placeholder = interface.placeholder(i);
     const auto& have = signature.inputs()[i];
-    if (!want.type || have.opaque) continue;
-    if (!want.type->accepts(have.dtype, have.shape)) {
-      throw Error(ErrorKind::invalid_argument, "input " + want.name + " is " + to_string(TensorType(have.dtype, have.shape)) +
-                                                   ", but the graph takes " + to_string(*want.type));
+    if (!placeholder || !placeholder->type() || have.opaque) continue;
+    const TensorType& want = *placeholder->type();
+    if (!want.accepts(have.dtype, have.shape)) {
+      throw Error(ErrorKind::invalid_argument, "input " + placeholder->target() + " is " + to_string(TensorType(have.dtype, have.shape)) +
+                                                   ", but the graph takes " + to_string(want));
     }
-    if (!want.type->dims) continue;
-    for (std::size_t axis = 0; axis < want.type->dims->size(); ++axis) {
-      const Dim& dim = (*want.type->dims)[axis];
+    if (!want.dims) continue;
+    for (std::size_t axis = 0; axis < want.dims->size(); ++axis) {
+      const Dim& dim = (*want.dims)[axis];
       if (dim.known() || dim.name.empty()) continue;
       const auto [at, fresh] = named.emplace(dim.name, have.shape[axis]);
       if (!fresh && at->second != have.shape[axis]) {
         throw Error(ErrorKind::invalid_argument, "dimension " + shown(dim.name) + " is " + std::to_string(at->second) + " and also " +
-                                                     std::to_string(have.shape[axis]) + " (input " + want.name + ", axis " +
+                                                     std::to_string(have.shape[axis]) + " (input " + placeholder->target() + ", axis " +
                                                      std::to_string(axis) + ")");
       }
     }

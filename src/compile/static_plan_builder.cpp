@@ -248,8 +248,7 @@ class StaticPlanBuilder {
     const auto& placeholders = program_.interface->inputs;
     std::size_t leaf = 0;
     for_each_node(program_.interface->result, [&](NodeId id) {
-      const auto same = [id](const Interface::Input& p) { return p.value == static_cast<std::uint32_t>(id); };
-      const auto at = std::find_if(placeholders.begin(), placeholders.end(), same);
+      const auto at = std::find(placeholders.begin(), placeholders.end(), static_cast<std::uint32_t>(id));
       if (at != placeholders.end()) plan_.leaves_[leaf].input = static_cast<std::int32_t>(at - placeholders.begin());
       ++leaf;
     });

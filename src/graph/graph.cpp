@@ -5,13 +5,6 @@
 #include "graph/graph_impl.hpp"
 
 namespace lazyfx {
-namespace {
-
-std::shared_ptr<const std::optional<TensorType>> share(std::optional<TensorType> type) {
-  return type ? std::make_shared<const std::optional<TensorType>>(std::move(type)) : nullptr;
-}
-
-}  // namespace
 
 Graph::Graph() : impl_(std::make_unique<Impl>(this)) {}
 Graph::Graph(const Graph& other) : impl_(std::make_unique<Impl>(this, *other.impl_)) {}
@@ -47,7 +40,7 @@ Node Graph::output(Argument result) {
 
 Node Graph::create_node(Opcode op, std::string target, Arguments args, Keywords kwargs, std::string_view name,
                         std::optional<TensorType> type) {
-  return impl_->create({op, std::move(target), std::move(args), std::move(kwargs), share(std::move(type)), nullptr}, name);
+  return impl_->create({op, std::move(target), std::move(args), std::move(kwargs), detail::share(std::move(type)), {}}, name);
 }
 
 InsertionScope Graph::inserting_before(Node node) {

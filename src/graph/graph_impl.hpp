@@ -58,8 +58,8 @@ struct Graph::Impl {
     std::string target;
     Arguments args;
     Keywords kwargs;
-    std::shared_ptr<const std::optional<TensorType>> type;
-    std::shared_ptr<const Metadata> meta;
+    detail::Shared<std::optional<TensorType>> type;
+    detail::Shared<Metadata> meta;
   };
   Node create(Description what, std::string_view name);
   /// Replaces both kinds of arguments and brings the use lists up to date.
@@ -74,6 +74,10 @@ namespace detail {
 
 inline const std::optional<TensorType> no_type;
 inline const Metadata no_metadata;
+
+inline Shared<std::optional<TensorType>> share(std::optional<TensorType> type) {
+  return type ? Shared(std::move(type)) : Shared<std::optional<TensorType>>();
+}
 
 /// "call_function[onnx::Conv]", as errors name a node that has no name yet.
 std::string describe(Opcode op, std::string_view target);

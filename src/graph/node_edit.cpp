@@ -83,7 +83,7 @@ void Node::insert_arg(std::size_t i, Argument value) {
 
 void Node::set_type(std::optional<TensorType> type) {
   require_live("set the type of");
-  auto shared = type ? std::make_shared<const std::optional<TensorType>>(std::move(type)) : nullptr;
+  auto shared = detail::share(std::move(type));
   graph_->impl_->table.edit(id_).type = std::move(shared);
   ++graph_->impl_->edits;
 }
@@ -112,18 +112,20 @@ const std::string& Node::rename(std::string_view wish) {
 
 void Node::set_meta(std::string key, Value value) {
   require_live("describe");
-  auto changed = std::make_shared<Metadata>(meta());
-  changed->insert_or_assign(std::move(key), std::move(value));
-  graph_->impl_->table.edit(id_).meta = std::move(changed);
+  Metadata changed = meta();
+  changed.insert_or_assign(std::move(key), std::move(value));
+  detail::Shared shared(std::move(changed));
+  graph_->impl_->table.edit(id_).meta = std::move(shared);
   ++graph_->impl_->edits;
 }
 
 void Node::erase_meta(std::string_view key) {
   require_live("describe");
   if (meta().find(key) == meta().end()) return;
-  auto changed = std::make_shared<Metadata>(meta());
-  changed->erase(changed->find(key));
-  graph_->impl_->table.edit(id_).meta = std::move(changed);
+  Metadata changed = meta();
+  changed.erase(changed.find(key));
+  detail::Shared shared(std::move(changed));
+  graph_->impl_->table.edit(id_).meta = std::move(shared);
   ++graph_->impl_->edits;
 }
 
@@ -138,7 +140,7 @@ std::vector<Node> Node::replace_all_uses_with(Node replacement, const std::funct
     }
     if (!meta().empty()) {
       impl.table.edit(replacement.id_).meta = impl.table.body(id_).meta;
-      impl.table.edit(id_).meta = nullptr;
+      impl.table.edit(id_).meta = {};
       ++impl.edits;
     }
   }

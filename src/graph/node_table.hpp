@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "graph/history.hpp"
+#include "graph/shared.hpp"
 #include "lazyfx/graph/argument.hpp"
 #include "lazyfx/graph/node.hpp"
 #include "lazyfx/graph/opcode.hpp"
@@ -60,11 +61,11 @@ struct NodeBody : Owned {
 
   Opcode op = Opcode::placeholder;
   std::string name;
-  std::shared_ptr<const std::string> target;
+  Shared<std::string> target;
   Arguments args;
   Keywords kwargs;
-  std::shared_ptr<const std::optional<TensorType>> type;  // null: none
-  std::shared_ptr<const Metadata> meta;                   // null: none
+  Shared<std::optional<TensorType>> type;
+  Shared<Metadata> meta;
   Hashes hashes;
 };
 

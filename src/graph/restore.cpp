@@ -56,7 +56,7 @@ class Restorer {
       impl_.labels.place(id, impl_.table.tail(), no_node, impl_.table);
       impl_.uses.prepare(id, 0);
       if (places_[i] == index_of(no_node)) {
-        body->target = std::make_shared<const std::string>();
+        body->target = Shared(std::string());
         impl_.index.prepare(id);
         impl_.table.add(body, no_node);
         continue;
@@ -79,8 +79,8 @@ class Restorer {
     body.target = impl_.index.intern(node.op, std::move(node.target));
     body.args = std::move(node.args);
     body.kwargs = std::move(node.kwargs);
-    if (node.type) body.type = std::make_shared<const std::optional<TensorType>>(std::move(node.type));
-    if (!node.meta.empty()) body.meta = std::make_shared<const Metadata>(std::move(node.meta));
+    body.type = share(std::move(node.type));
+    if (!node.meta.empty()) body.meta = Shared(std::move(node.meta));
   }
 
   void put_in_order() {

@@ -15,9 +15,9 @@ NodeId TargetIndex::first_of(std::string_view function) const {
   return functions_.find(hash(function), [&](NodeId id) { return *table_->body(id).target == function; });
 }
 
-std::shared_ptr<const std::string> TargetIndex::intern(Opcode op, std::string target) const {
+Shared<std::string> TargetIndex::intern(Opcode op, std::string target) const {
   const NodeId same = op == Opcode::call_function ? first_of(target) : no_node;
-  return same != no_node ? table_->body(same).target : std::make_shared<const std::string>(std::move(target));
+  return same != no_node ? table_->body(same).target : Shared(std::move(target));
 }
 
 void TargetIndex::prepare(NodeId id) {

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +22,7 @@ class TargetIndex {
       : table_(&table), firsts_(other.firsts_), functions_(other.functions_), places_(other.places_) {}
 
   /// The string to keep as the node's target.
-  std::shared_ptr<const std::string> intern(Opcode op, std::string target) const;
+  Shared<std::string> intern(Opcode op, std::string target) const;
   /// Makes sure that a following `add` cannot fail.
   void prepare(NodeId id);
   void add(NodeId id) noexcept;  ///< REQUIRES: prepare, and the node in the table
