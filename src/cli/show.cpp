@@ -5,6 +5,7 @@
 #include "cli/model.hpp"
 #include "cli/options.hpp"
 #include "lazyfx/graph/code.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "lazyfx/store/package_importer.hpp"
 
 namespace lazyfx::cli {
@@ -86,6 +87,11 @@ void show_json(const std::string& file, const onnx::ImportedModel& model) {
             << '\n';
 }
 
+void show_code(const onnx::ImportedModel& model) {
+  const Snapshot graph = model.graph->freeze();
+  std::cout << render_code(graph, {}, subgraphs_of(graph, *model.root)).text;
+}
+
 }  // namespace
 
 int show_command(const std::vector<std::string>& arguments) {
@@ -103,7 +109,7 @@ int show_command(const std::vector<std::string>& arguments) {
   Runtime runtime;
   const auto model = load_model(parsed->operands[0], runtime);
   if (form == "code")
-    std::cout << render_code(model.graph->freeze()).text;
+    show_code(model);
   else if (form == "table")
     model.graph->print_tabular(std::cout);
   else if (form == "dot")

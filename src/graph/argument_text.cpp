@@ -74,10 +74,47 @@ void append_tensor(std::string& text, const Tensor& tensor) {
   text += ')';
 }
 
-void append_items(std::string& text, const Argument::Items& items, const AppendName& append_name) {
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i != 0) text += ", ";
-    append_argument(text, items[i], append_name);
+template <class Items, class AppendItem>
+void append_items(std::string& text, const Items& items, const AppendItem& append_item) {
+  const char* separator = "";
+  for (const auto& item : items) {
+    text += separator;
+    append_item(item);
+    separator = ", ";
+  }
+}
+
+// What arguments and values have in common. `append_item` appends one of what they hold.
+template <class Kind, class AppendItem>
+void append_common(std::string& text, const Kind& a, const AppendItem& append_item) {
+  if (a.is_none()) {
+    text += "None";
+  } else if (a.is_bool()) {
+    text += a.as_bool() ? "True" : "False";
+  } else if (a.is_int()) {
+    append_number(text, a.as_int());
+  } else if (a.is_double()) {
+    append_double(text, a.as_double());
+  } else if (a.is_string()) {
+    append_string(text, a.as_string());
+  } else if (a.is_tensor()) {
+    append_tensor(text, a.as_tensor());
+  } else if (a.is_list()) {
+    text += '[';
+    append_items(text, a.items(), append_item);
+    text += ']';
+  } else if (a.is_tuple()) {
+    text += '(';
+    append_items(text, a.items(), append_item);
+    text += a.items().size() == 1 ? ",)" : ")";
+  } else {
+    text += '{';
+    append_items(text, a.entries(), [&](const auto& entry) {
+      append_string(text, entry.first);
+      text += ": ";
+      append_item(entry.second);
+    });
+    text += '}';
   }
 }
 
@@ -141,43 +178,12 @@ void append_type(std::string& text, const TensorType& type) {
 }
 
 void append_argument(std::string& text, const Argument& a, const AppendName& append_name) {
-  if (a.is_none()) {
-    text += "None";
-  } else if (a.is_bool()) {
-    text += a.as_bool() ? "True" : "False";
-  } else if (a.is_int()) {
-    append_number(text, a.as_int());
-  } else if (a.is_double()) {
-    append_double(text, a.as_double());
-  } else if (a.is_string()) {
-    append_string(text, a.as_string());
-  } else if (a.is_dtype()) {
+  if (a.is_dtype()) {
     text += "dtype.";
     text += to_string(a.as_dtype());
-  } else if (a.is_tensor()) {
-    append_tensor(text, a.as_tensor());
   } else if (a.is_node()) {
     append_name(text, a.as_node());
-  } else if (a.is_list()) {
-    text += '[';
-    append_items(text, a.items(), append_name);
-    text += ']';
-  } else if (a.is_tuple()) {
-    text += '(';
-    append_items(text, a.items(), append_name);
-    text += a.items().size() == 1 ? ",)" : ")";
-  } else if (a.is_dict()) {
-    text += '{';
-    const char* separator = "";
-    for (const auto& [key, value] : a.entries()) {
-      text += separator;
-      append_string(text, key);
-      text += ": ";
-      append_argument(text, value, append_name);
-      separator = ", ";
-    }
-    text += '}';
-  } else {
+  } else if (a.is_slice()) {
     const auto& s = a.as_slice();
     text += "slice(";
     append_argument(text, s.start, append_name);
@@ -186,10 +192,28 @@ void append_argument(std::string& text, const Argument& a, const AppendName& app
     text += ", ";
     append_argument(text, s.step, append_name);
     text += ')';
+  } else {
+    append_common(text, a, [&](const Argument& item) { append_argument(text, item, append_name); });
   }
 }
 
-void append_arguments(std::string& text, const Arguments& args, const AppendName& append_name) { append_items(text, args, append_name); }
+void append_value(std::string& text, const Value& value) {
+  append_common(text, value, [&](const Value& item) { append_value(text, item); });
+}
+
+void append_metadata(std::string& text, const Metadata& metadata) {
+  text += '{';
+  append_items(text, metadata, [&](const auto& entry) {
+    append_string(text, entry.first);
+    text += ": ";
+    append_value(text, entry.second);
+  });
+  text += '}';
+}
+
+void append_arguments(std::string& text, const Arguments& args, const AppendName& append_name) {
+  append_items(text, args, [&](const Argument& item) { append_argument(text, item, append_name); });
+}
 
 void append_keywords(std::string& text, const Keywords& kwargs, const AppendName& append_name, std::string_view separator) {
   for (const auto& [key, value] : kwargs) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "lazyfx/graph/argument.hpp"
+#include "lazyfx/graph/node.hpp"
 #include "lazyfx/tensor/type.hpp"
 
 namespace lazyfx::detail {
@@ -14,6 +15,9 @@ using AppendName = std::function<void(std::string&, NodeId)>;
 
 // What is appended has no line breaks and reads back as what was given; see code.hpp for the forms.
 void append_argument(std::string& text, const Argument& argument, const AppendName& append_name);
+void append_value(std::string& text, const Value& value);
+/// {"key": value}
+void append_metadata(std::string& text, const Metadata& metadata);
 void append_string(std::string& text, std::string_view value);
 void append_type(std::string& text, const TensorType& type);
 /// "x, (1, 2)"

@@ -52,10 +52,10 @@ std::string path_text(std::string_view path) {
   }
 }
 
+/// Appends one graph after another.
 class Renderer {
  public:
-  Renderer(const Snapshot& snapshot, const std::string& class_name) : snapshot_(snapshot) {
-    name_ = [this](std::string& text, NodeId id) { text += snapshot_.node(id).name(); };
+  explicit Renderer(const std::string& class_name) {
     if (class_name.empty()) return;
     std::string head = "class ";
     append_word(head, class_name);
@@ -63,18 +63,34 @@ class Renderer {
     indent_ = 4;
   }
 
-  Code render() {
-    line(signature(), no_node);
+  void graph(const std::string& name, const Snapshot& snapshot, bool mapped) {
+    snapshot_ = &snapshot;
+    line(signature(name), no_node);
     indent_ += 4;
     const std::size_t before = code_.line_to_node.size();
-    for (const NodeView node : snapshot_) {
-      if (!in_signature(node)) line(statement(node), node.id());
+    for (const NodeView node : snapshot) {
+      if (in_signature(node)) continue;
+      std::string text = statement(node);
+      if (!node.meta().empty()) append_metadata(text += metadata_sign, node.meta());
+      line(text, mapped ? node.id() : no_node);
     }
     if (code_.line_to_node.size() == before) line("pass", no_node);
-    return std::move(code_);
+    indent_ -= 4;
   }
 
+  void subgraph(const std::string& path, const Snapshot& snapshot) {
+    code_.text += '\n';
+    code_.line_to_node.push_back(no_node);
+    std::string name;
+    append_string(name, path);
+    graph(name, snapshot, false);
+  }
+
+  Code take() { return std::move(code_); }
+
  private:
+  static constexpr std::string_view metadata_sign = "  # ";
+
   static bool in_signature(const NodeView& node) {
     return node.op() == Opcode::placeholder && node.args().size() <= 1 && node.kwargs().empty();
   }
@@ -84,10 +100,11 @@ class Renderer {
     code_.line_to_node.push_back(id);
   }
 
-  std::string signature() const {
-    std::string text = "def forward(";
+  std::string signature(const std::string& name) const {
+    std::string text = "def " + name + "(";
+    std::string metadata;  // of all inputs, by their names
     const char* separator = "";
-    for (const NodeView node : snapshot_) {
+    for (const NodeView node : *snapshot_) {
       if (!in_signature(node)) continue;
       text += separator;
       separator = ", ";
@@ -99,11 +116,17 @@ class Renderer {
         append_string(text, target);
       if (target != node.name()) text += " as " + node.name();
       append_type_of(text, node);
-      if (node.args().empty()) continue;
-      text += " = ";
-      append_argument(text, node.args()[0], name_);
+      if (!node.args().empty()) {
+        text += " = ";
+        append_argument(text, node.args()[0], name_);
+      }
+      if (node.meta().empty()) continue;
+      append_string(metadata.append(metadata.empty() ? "{" : ", "), node.name());
+      append_metadata(metadata += ": ", node.meta());
     }
-    return text + "):";
+    text += "):";
+    if (!metadata.empty()) text.append(metadata_sign).append(metadata).append("}");
+    return text;
   }
 
   std::string statement(const NodeView& node) const {
@@ -155,14 +178,19 @@ class Renderer {
     append_type(text, *node.type());
   }
 
-  const Snapshot& snapshot_;
-  AppendName name_;
+  const Snapshot* snapshot_ = nullptr;  // the graph at hand
+  const AppendName name_ = [this](std::string& text, NodeId id) { text += snapshot_->node(id).name(); };
   std::size_t indent_ = 0;
   Code code_;
 };
 
 }  // namespace
 
-Code render_code(const Snapshot& snapshot, const std::string& class_name) { return Renderer(snapshot, class_name).render(); }
+Code render_code(const Snapshot& snapshot, const std::string& class_name, const NamedSnapshots& subgraphs) {
+  Renderer renderer(class_name);
+  renderer.graph("forward", snapshot, true);
+  for (const auto& [path, graph] : subgraphs) renderer.subgraph(path, graph);
+  return renderer.take();
+}
 
 }  // namespace lazyfx

@@ -4,25 +4,29 @@
 #include <set>
 
 #include "lazyfx/error.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "lazyfx/store/parse_code.hpp"
 
 namespace lazyfx {
 namespace {
 
-std::shared_ptr<Graph> parse(std::string_view text, const std::string& place) {
+ParsedCode parse(std::string_view text, const std::string& place) {
   try {
-    return parse_code(text).graph;
+    return parse_code(text);
   } catch (const Error& e) { throw Error(ErrorKind::invalid_model, place + ": " + e.what()); }
 }
 
-void check_nodes(const Graph& graph, const std::string& place, const OperatorRegistry& operators) {
+void check_nodes(const NamedSnapshots& graphs, const std::string& place, const OperatorRegistry& operators) {
   std::set<std::string> unknown;
-  for (const Node node : graph.nodes()) {
-    if (node.op() == Opcode::get_attr || node.op() == Opcode::call_module) {
-      throw Error(ErrorKind::invalid_model, place + ": node " + node.name() + " reads self." + node.target() +
-                                                ", but a text holds no members; a constant is written tensor(f32[2], [0.5, 1.0])");
+  for (const auto& [path, graph] : graphs) {
+    for (const NodeView node : graph) {
+      if (node.op() == Opcode::get_attr || node.op() == Opcode::call_module) {
+        throw Error(ErrorKind::invalid_model, place + ": node " + node.name() + (path.empty() ? "" : " of graph " + path) + " reads self." +
+                                                  node.target() +
+                                                  ", but a text holds no members; a constant is written tensor(f32[2], [0.5, 1.0])");
+      }
+      if (node.op() == Opcode::call_function && !operators.find(node.target())) unknown.insert(node.target());
     }
-    if (node.op() == Opcode::call_function && !operators.find(node.target())) unknown.insert(node.target());
   }
   if (unknown.empty()) return;
   std::string names;
@@ -56,9 +60,13 @@ bool is_text_graph(std::string_view bytes) noexcept {
 
 onnx::ImportedModel import_text(std::string_view text, const std::string& display_name, const OperatorRegistry& operators) {
   onnx::ImportedModel model;
-  model.graph = parse(text, display_name);
-  check_nodes(*model.graph, display_name, operators);
-  model.root = std::make_shared<Container>();
+  const ParsedCode parsed = parse(text, display_name);
+  model.graph = parsed.graph;
+  model.root = parsed.root;
+  const Snapshot graph = parsed.graph->freeze();
+  NamedSnapshots graphs = subgraphs_of(graph, *parsed.root);
+  graphs.emplace(graphs.begin(), "", graph);
+  check_nodes(graphs, display_name, operators);
   for (const Node node : model.graph->placeholders()) model.inputs.push_back({node.target(), node.type()});
   model.outputs = outputs_of(*model.graph, display_name);
   return model;

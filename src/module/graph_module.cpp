@@ -8,6 +8,7 @@
 #include "lazyfx/module/subgraph.hpp"
 #include "module/forward.hpp"
 #include "module/module_core.hpp"
+#include "module/named_subgraphs.hpp"
 
 namespace lazyfx {
 
@@ -63,6 +64,15 @@ std::shared_ptr<const compile::SubgraphTable> subgraphs_below(const Module& root
     }
   }
   return table->empty() ? nullptr : table;
+}
+
+NamedSnapshots subgraphs_of(const compile::Source& source) {
+  using Found = std::pair<const Snapshot*, const compile::Source*>;
+  return detail::named_subgraphs(source.graph, source, [](const compile::Source& scope, const std::string& path) {
+    if (scope.subgraphs == nullptr) return Found();
+    const auto found = scope.subgraphs->find(path);
+    return found == scope.subgraphs->end() ? Found() : Found(&found->second.graph, &found->second);
+  });
 }
 
 bool same_modules(const compile::ModuleTable& a, const compile::ModuleTable& b) {
@@ -243,11 +253,12 @@ void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, T
 
 std::string GraphModule::code() const {
   const compile::Source source = core_->marked();
-  return render_code(source.graph, source.class_name).text;
+  return render_code(source.graph, source.class_name, subgraphs_of(source)).text;
 }
 
 std::string GraphModule::print_readable() const {
-  std::string text = render_code(graph_->freeze(), options_.class_name()).text;
+  const Snapshot graph = graph_->freeze();
+  std::string text = render_code(graph, options_.class_name(), lazyfx::subgraphs_of(graph, *this)).text;
   for (const auto& [name, module] : submodules()) {
     const auto* child = dynamic_cast<const GraphModule*>(module.get());
     if (child == nullptr) continue;

@@ -53,20 +53,43 @@ std::pair<Arguments, Keywords> CodeArguments::call(CodeLexer& in) const {
   return out;
 }
 
-Argument CodeArguments::argument(CodeLexer& in, unsigned depth) const {
-  if (depth > Argument::max_depth) in.fail("arguments are nested too deeply");
+Argument CodeArguments::argument(CodeLexer& in) const { return read<Argument>(in, 0); }
+
+Metadata CodeArguments::metadata(CodeLexer& in) const {
+  Metadata metadata;
+  in.expect("{");
+  while (!in.take("}")) {
+    if (!metadata.empty()) in.expect(",");
+    const std::size_t at = in.position();
+    std::string key = in.expect_string();
+    in.expect(":");
+    if (!metadata.try_emplace(std::move(key), read<Value>(in, 0)).second) in.fail_at(at, "this key is given twice");
+  }
+  return metadata;
+}
+
+template <class Kind>
+Kind CodeArguments::read(CodeLexer& in, unsigned depth) const {
+  if (depth > Kind::max_depth) in.fail("arguments are nested too deeply");
   if (in.next_is_string()) return in.expect_string();
-  if (in.next_is("(") || in.next_is("[") || in.next_is("{")) return bracketed(in, depth);
+  if (in.next_is("(") || in.next_is("[") || in.next_is("{")) return bracketed<Kind>(in, depth);
   const std::size_t begin = in.position();
   if (in.take("-inf")) return -std::numeric_limits<double>::infinity();
   if (const auto number = in.take_number(); !number.empty()) {
     if (number.find_first_of(".e") != std::string_view::npos) return parse_whole<double>(in, begin, number);
     return parse_whole<std::int64_t>(in, begin, number);
   }
-  return word(in, depth);
+  if constexpr (std::is_same_v<Kind, Argument>) {
+    if (in.take("slice")) {
+      if (in.take("(")) return slice(in, depth);
+      in.rewind(begin);
+    }
+  }
+  return word<Kind>(in);
 }
 
-Argument CodeArguments::word(CodeLexer& in, unsigned depth) const {
+template <class Kind>
+Kind CodeArguments::word(CodeLexer& in) const {
   const std::size_t begin = in.position();
   const auto name = in.expect_word("an argument");
   if (name == "None") return {};
@@ -76,54 +99,61 @@ Argument CodeArguments::word(CodeLexer& in, unsigned depth) const {
   if (name == "nan") {
     return std::bit_cast<double>(parse_nan<std::uint64_t>(in, std::bit_cast<std::uint64_t>(std::numeric_limits<double>::quiet_NaN())));
   }
-  if (name == "dtype" && in.take(".")) {
-    const std::size_t at = in.position();
-    const auto dtype = dtype_from_string(in.expect_word("an element type"));
-    if (!dtype) in.fail_at(at, "this is no element type");
-    return *dtype;
-  }
   if (name == "tensor" && in.take("(")) return tensor(in);
-  if (name == "slice" && in.take("(")) {
-    Argument start = argument(in, depth + 1);
-    in.expect(",");
-    Argument stop = argument(in, depth + 1);
-    in.expect(",");
-    Argument step = argument(in, depth + 1);
-    in.expect(")");
-    return Argument::slice(std::move(start), std::move(stop), std::move(step));
+  if constexpr (std::is_same_v<Kind, Argument>) {
+    if (name == "dtype" && in.take(".")) {
+      const std::size_t at = in.position();
+      const auto dtype = dtype_from_string(in.expect_word("an element type"));
+      if (!dtype) in.fail_at(at, "this is no element type");
+      return *dtype;
+    }
+    return node(in, name, begin);
+  } else {
+    in.fail_at(begin, "'" + std::string(name) + "' is nothing that metadata holds");
   }
-  return node(in, name, begin);
 }
 
-Argument::Items CodeArguments::items(CodeLexer& in, std::string_view close, unsigned depth, bool& trailing_comma) const {
-  Argument::Items all;
+Argument CodeArguments::slice(CodeLexer& in, unsigned depth) const {
+  Argument start = read<Argument>(in, depth + 1);
+  in.expect(",");
+  Argument stop = read<Argument>(in, depth + 1);
+  in.expect(",");
+  Argument step = read<Argument>(in, depth + 1);
+  in.expect(")");
+  return Argument::slice(std::move(start), std::move(stop), std::move(step));
+}
+
+template <class Kind>
+typename Kind::Items CodeArguments::items(CodeLexer& in, std::string_view close, unsigned depth, bool& trailing_comma) const {
+  typename Kind::Items all;
   trailing_comma = false;
   while (!in.take(close)) {
     if (!all.empty() && !trailing_comma) in.fail("',' or '" + std::string(close) + "' is missing");
-    all.push_back(argument(in, depth + 1));
+    all.push_back(read<Kind>(in, depth + 1));
     trailing_comma = in.take(",");
   }
   return all;
 }
 
-Argument CodeArguments::bracketed(CodeLexer& in, unsigned depth) const {
+template <class Kind>
+Kind CodeArguments::bracketed(CodeLexer& in, unsigned depth) const {
   bool trailing_comma = false;
   const std::size_t begin = in.position();
-  if (in.take("[")) return Argument::list(items(in, "]", depth, trailing_comma));
+  if (in.take("[")) return Kind::list(items<Kind>(in, "]", depth, trailing_comma));
   if (in.take("(")) {
-    auto all = items(in, ")", depth, trailing_comma);
+    auto all = items<Kind>(in, ")", depth, trailing_comma);
     if (all.size() == 1 && !trailing_comma) in.fail_at(begin, "a tuple of one is written (x,)");
-    return Argument::tuple(std::move(all));
+    return Kind::tuple(std::move(all));
   }
   in.expect("{");
-  Argument::Entries entries;
+  typename Kind::Entries entries;
   while (!in.take("}")) {
     if (!entries.empty()) in.expect(",");
     std::string key = in.expect_string();
     in.expect(":");
-    entries.emplace_back(std::move(key), argument(in, depth + 1));
+    entries.emplace_back(std::move(key), read<Kind>(in, depth + 1));
   }
-  return Argument::dict(std::move(entries));
+  return Kind::dict(std::move(entries));
 }
 
 Tensor CodeArguments::tensor(CodeLexer& in) const {

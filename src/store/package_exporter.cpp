@@ -5,6 +5,7 @@
 
 #include "lazyfx/graph/code.hpp"
 #include "lazyfx/module/graph_module.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "store/atomic_file.hpp"
 #include "store/frame.hpp"
 #include "store/manifest.hpp"
@@ -92,7 +93,8 @@ struct PackageExporter::Impl {
       return;
     }
     if (const auto* graph_module = dynamic_cast<const GraphModule*>(&module)) {
-      saved.code = render_code(graph_module->graph().freeze(), module.class_name()).text;
+      const Snapshot graph = graph_module->graph().freeze();
+      saved.code = render_code(graph, module.class_name(), subgraphs_of(graph, module)).text;
     }
     for (const std::string& name_of_operator : operators_of(saved.state->description)) {
       const auto otherwise = shipped.find(name_of_operator) ? PackageAction::extern_ : PackageAction::none;

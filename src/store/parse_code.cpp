@@ -1,33 +1,43 @@
 #include "lazyfx/store/parse_code.hpp"
 
+#include <algorithm>
+#include <map>
+
+#include "lazyfx/module/subgraph.hpp"
 #include "store/code_arguments.hpp"
 
 namespace lazyfx {
 namespace store {
 namespace {
 
+constexpr std::size_t longest_path = 1000;
+
 class Parser {
  public:
   Parser(std::string_view text, const FindTensor& find_tensor) : text_(text), arguments_(names_, find_tensor) {}
 
   ParsedCode run() {
-    bool ended = false;
     for (std::string_view line; next_line(line);) {
       CodeLexer in(line, number_);
       if (in.at_end() || in.next_is("#")) continue;
-      if (ended) in.fail("there is something after the end of forward");
       try {
         if (!seen_forward_)
           head(in);
+        else if (in.take("def"))
+          subgraph(in);
+        else if (ended_)
+          in.fail("there is something after the end of the graph");
         else if (in.take("pass"))
           in.expect_end();
         else
-          ended = statement(in);
+          ended_ = statement(in);
       } catch (const CodeError&) { throw; } catch (const Error& e) {
         in.fail(e.what());
       }
     }
     if (!seen_forward_) throw CodeError(number_ + 1, 1, "'def forward(' is missing");
+    // In the order of their paths, what holds another comes before it.
+    for (const auto& [path, graph] : subgraphs_) result_.root->add_submodule(path, std::make_shared<Subgraph>(*graph));
     return std::move(result_);
   }
 
@@ -57,15 +67,54 @@ class Parser {
   void signature(CodeLexer& in) {
     in.expect("def");
     in.expect("forward");
-    in.expect("(");
     seen_forward_ = true;
+    placeholders(in);
+  }
+
+  void subgraph(CodeLexer& in) {
+    const std::size_t begin = in.position();
+    if (!in.next_is_string()) in.fail("a graph after forward is headed by its path in quotes");
+    std::string path = in.expect_string();
+    const auto steps = static_cast<std::size_t>(std::count(path.begin(), path.end(), '.')) + 1;
+    if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos) {
+      in.fail_at(begin, "a path is names joined by dots, none of them empty");
+    }
+    if (steps > longest_path) in.fail_at(begin, "this path has more than " + std::to_string(longest_path) + " names");
+    graph_ = std::make_shared<Graph>();
+    if (!subgraphs_.emplace(std::move(path), graph_).second) in.fail_at(begin, "there is another graph of this path above");
+    names_ = {};  // not clear(): that takes as long as the largest graph before was large
+    ended_ = false;
+    placeholders(in);
+  }
+
+  void placeholders(CodeLexer& in) {
+    in.expect("(");
     if (!in.take(")")) {
       do placeholder(in);
       while (in.take(","));
       in.expect(")");
     }
     in.expect(":");
+    if (in.take("#")) placeholders_metadata(in);
     in.expect_end();
+  }
+
+  void placeholders_metadata(CodeLexer& in) {
+    in.expect("{");
+    do {
+      const std::size_t begin = in.position();
+      const std::string name = in.expect_string();
+      const Node node = graph_->find(name);
+      if (!node.defined()) in.fail_at(begin, "there is no input " + name);
+      if (!node.meta().empty()) in.fail_at(begin, "there is metadata of input " + name + " already");
+      in.expect(":");
+      give(node, arguments_.metadata(in));
+    } while (in.take(","));
+    in.expect("}");
+  }
+
+  static void give(Node node, Metadata metadata) {
+    for (auto& [key, value] : metadata) node.set_meta(key, std::move(value));
   }
 
   void placeholder(CodeLexer& in) {
@@ -81,7 +130,7 @@ class Parser {
     auto type = type_after_colon(in);
     Arguments args;
     if (in.take("=")) args.push_back(arguments_.argument(in));
-    add(in, begin, Opcode::placeholder, std::move(target), {std::move(args), {}}, name, std::move(type));
+    add(in, begin, Opcode::placeholder, std::move(target), {std::move(args), {}}, name, std::move(type), {});
   }
 
   std::optional<TensorType> type_after_colon(CodeLexer& in) const {
@@ -89,22 +138,27 @@ class Parser {
     return arguments_.type(in);
   }
 
-  /// True at the end of forward.
+  Metadata metadata_at_end(CodeLexer& in) const {
+    Metadata metadata;
+    if (in.take("#")) metadata = arguments_.metadata(in);
+    in.expect_end();
+    return metadata;
+  }
+
+  /// True at the end of the graph.
   bool statement(CodeLexer& in) {
     const std::size_t begin = in.position();
     if (in.take("return")) {
       Arguments args;
       args.push_back(arguments_.argument(in));
-      in.expect_end();
-      add(in, begin, Opcode::output, "output", {std::move(args), {}}, {}, {});
+      add(in, begin, Opcode::output, "output", {std::move(args), {}}, {}, {}, metadata_at_end(in));
       return true;
     }
     const std::string name(in.expect_word("the name of a node"));
     auto type = type_after_colon(in);
     in.expect("=");
     auto [op, target, call] = expression(in);
-    in.expect_end();
-    add(in, begin, op, std::move(target), std::move(call), name, std::move(type));
+    add(in, begin, op, std::move(target), std::move(call), name, std::move(type), metadata_at_end(in));
     return op == Opcode::output;
   }
 
@@ -152,8 +206,7 @@ class Parser {
 
   // self.layers, getattr(self, "0").conv, getattr(getattr(self, "0"), "1")
   std::string module_path(CodeLexer& in, std::size_t depth) {
-    constexpr std::size_t deepest = 1000;
-    if (depth > deepest) in.fail("getattr is nested too deeply");
+    if (depth > longest_path) in.fail("getattr is nested too deeply");
     std::string path;
     if (in.take("getattr")) {
       in.expect("(");
@@ -169,21 +222,26 @@ class Parser {
   }
 
   void add(CodeLexer& in, std::size_t position, Opcode op, std::string target, Call call, const std::string& name,
-           std::optional<TensorType> type) {
+           std::optional<TensorType> type, Metadata metadata) {
     Node node;
     try {
-      node = result_.graph->create_node(op, std::move(target), std::move(call.first), std::move(call.second), name, std::move(type));
+      node = graph_->create_node(op, std::move(target), std::move(call.first), std::move(call.second), name, std::move(type));
     } catch (const Error& e) { in.fail_at(position, e.what()); }
     if (!name.empty() && node.name() != name) in.fail_at(position, "the name " + name + " is taken or not allowed");
     names_.emplace(node.name(), node.id());
+    give(node, std::move(metadata));
   }
 
   std::string_view text_;
   std::size_t number_ = 0;
   bool seen_forward_ = false;
+  ParsedCode result_{std::make_shared<Graph>(), {}, std::make_shared<Container>()};
+  std::map<std::string, std::shared_ptr<Graph>> subgraphs_;
+  // Of the graph at hand.
+  std::shared_ptr<Graph> graph_ = result_.graph;
+  bool ended_ = false;
   NodeNames names_;
   CodeArguments arguments_;
-  ParsedCode result_{std::make_shared<Graph>(), {}};
 };
 
 }  // namespace

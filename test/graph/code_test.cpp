@@ -91,6 +91,49 @@ BOOST_AUTO_TEST_CASE(every_kind_of_argument_prints_its_own_way) {
   BOOST_TEST(text_of(Argument::slice({}, 2, -1)) == "slice(None, 2, -1)");
 }
 
+BOOST_AUTO_TEST_CASE(metadata_ends_the_line_of_its_node) {
+  Graph graph;
+  Node x = graph.placeholder("X:0");
+  graph.placeholder("plain");
+  Node y = graph.placeholder("y", TensorType(DType::f32), 1);
+  x.set_meta("onnx_name", "X:0");
+  y.set_meta("b", Value::tuple({1}));
+  y.set_meta("a", Value());
+  Node relu = graph.call_function("onnx::Relu", {x});
+  relu.set_meta("facts", Value::dict({{"seen", Value::list({1, 2.0, true, "#\n"})}, {"t", Tensor::scalar<std::int64_t>(7)}}));
+  graph.output(relu).set_meta("", Value::tuple({}));
+  const Code code = render_code(graph.freeze());
+  BOOST_TEST(code.text ==
+             "def forward(\"X:0\" as x_0, plain, y: f32 = 1):  # {\"x_0\": {\"onnx_name\": \"X:0\"}, \"y\": {\"a\": None, \"b\": (1,)}}\n"
+             "    relu = onnx::Relu(x_0)  # {\"facts\": {\"seen\": [1, 2.0, True, \"#\\n\"], \"t\": tensor(i64[], [7])}}\n"
+             "    return relu  # {\"\": ()}\n");
+  BOOST_TEST((code.line_to_node == std::vector<NodeId>{no_node, relu.id(), graph.output_node().id()}));
+}
+
+BOOST_AUTO_TEST_CASE(subgraphs_follow_and_the_map_still_holds) {
+  Graph graph;
+  Node out = graph.output(graph.call_function("my::op", {}, {{"body", "a b.body"}}, "y"));
+  Graph body;
+  body.output(body.get_attr("w"));
+  const Code code = render_code(graph.freeze(), "Net", {{"a b.body", body.freeze()}, {"a b.body.c", Snapshot()}});
+  BOOST_TEST(code.text ==
+             "class Net:\n"
+             "    def forward():\n"
+             "        y = my::op(body = \"a b.body\")\n"
+             "        return y\n"
+             "\n"
+             "    def \"a b.body\"():\n"
+             "        w = self.w\n"
+             "        return w\n"
+             "\n"
+             "    def \"a b.body.c\"():\n"
+             "        pass\n");
+  std::vector<NodeId> map(11, no_node);
+  map[2] = graph.find("y").id();
+  map[3] = out.id();
+  BOOST_TEST((code.line_to_node == map));
+}
+
 BOOST_AUTO_TEST_CASE(doubles_print_without_loss_and_never_like_integers) {
   BOOST_TEST(text_of(1.0) == "1.0");
   BOOST_TEST(text_of(-0.0) == "-0.0");

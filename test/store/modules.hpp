@@ -4,6 +4,7 @@
 #include <string>
 
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "lazyfx/module/subgraph.hpp"
 #include "lazyfx/store/reduce.hpp"
 
 /// Modules to save.
@@ -65,6 +66,53 @@ inline std::shared_ptr<LazyGraphModule> nested(Runtime& runtime, Schedule schedu
   module->set_submodule("unused", std::make_shared<Container>());
   module->set_submodule("again", child);
   return module;
+}
+
+struct GraphAndRoot {
+  std::shared_ptr<Graph> graph = std::make_shared<Graph>();
+  std::shared_ptr<Container> root = std::make_shared<Container>();
+};
+
+/// x -> target(x), of which nodes have metadata.
+inline std::shared_ptr<Subgraph> applying(const char* target) {
+  Graph graph;
+  Node x = graph.placeholder("x");
+  x.set_meta("onnx_name", "x:0");
+  Node y = graph.call_function(target, {x});
+  y.set_meta("facts", Value::tuple({y.name(), Value::list({}), Value()}));
+  graph.output(y);
+  return std::make_shared<Subgraph>(graph);
+}
+
+/// A choice between two graphs, one of which chooses between two of its own, at a path that is not all words.
+inline GraphAndRoot branching() {
+  GraphAndRoot made;
+  Node x = made.graph->placeholder("x", TensorType(DType::f32, {Dim("N")}));
+  x.set_meta("onnx_name", "x:0");
+  x.set_meta("range", Value::tuple({-1.5, 2}));
+  const Node up = made.graph->placeholder("up", TensorType(DType::boolean, std::initializer_list<Dim>{}));
+  Node again = made.graph->placeholder("again", TensorType(DType::boolean, std::initializer_list<Dim>{}));
+  again.set_meta("", true);
+  Node choice = made.graph->call_function(
+      "onnx::If", {up, x, again}, {{"then_branch", "choice.then_branch"}, {"else_branch", "choice.else_branch"}, {"captured", 2}}, "choice");
+  choice.set_meta("stack_trace", "line 1\nline 2 # \"quoted\"");
+  made.graph->output(choice).set_meta("seen", Tensor::from<std::int64_t>({1, 2}, Shape{2}));
+
+  Graph up_graph;
+  const Node only = up_graph.placeholder("x");
+  up_graph.placeholder("again");
+  up_graph.output(up_graph.call_function("onnx::Abs", {only}));
+  Graph down_graph;
+  const Node inner = down_graph.placeholder("x");
+  const Node condition = down_graph.placeholder("again");
+  down_graph.output(down_graph.call_function("onnx::If", {condition, inner},
+                                             {{"then_branch", "odd name.1"}, {"else_branch", "plain"}, {"captured", 1}}));
+  const auto down = std::make_shared<Subgraph>(down_graph);
+  down->add_submodule("odd name.1", applying("onnx::Neg"));
+  down->add_submodule("plain", applying("onnx::Exp"));
+  made.root->add_submodule("choice.then_branch", std::make_shared<Subgraph>(up_graph));
+  made.root->add_submodule("choice.else_branch", down);
+  return made;
 }
 
 /// A user's own leaf.

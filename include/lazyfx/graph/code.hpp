@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lazyfx/export.hpp"
@@ -16,6 +17,9 @@ struct Code {
   std::string text;
   std::vector<NodeId> line_to_node;  ///< [i] made line i + 1 (one-based, as editors count); no_node for other lines
 };
+
+/// Graphs within a graph, by dotted path.
+using NamedSnapshots = std::vector<std::pair<std::string, Snapshot>>;
 
 /// Renders a snapshot, for example
 ///
@@ -35,7 +39,24 @@ struct Code {
 /// call_function("odd name", x). A call_method without a node to receive it prints likewise. `class_name` heads the text when
 /// not empty. Placeholders have no line of their own: they are in the `def` line.
 ///
-/// Thread safe; linear in the text.
-LAZYFX_API Code render_code(const Snapshot& snapshot, const std::string& class_name = {});
+/// Metadata ends the line of its node, where there is any; that of placeholders ends the `def` line, by their names. Any Value
+/// prints, tensors as among arguments:
+///
+///     def forward(x):  # {"x": {"onnx_name": "x:0"}}
+///         relu = onnx::Relu(x)  # {"onnx_name": "relu:0", "seen": [1, 2.5, None]}
+///
+/// `subgraphs`, the graphs that operators run (module/subgraph.hpp collects them), follow in their order, each after a blank line and
+/// under the path that finds it from the module of the first, quoted as in the argument that names it. Each prints by the same rules,
+/// `self` in it being the Subgraph; one within another has a longer path and follows likewise, so that nesting costs no indentation:
+///
+///     def forward(x, positive):
+///         y = onnx::If(positive, x, then_branch = "sign.then_branch", else_branch = "sign.else_branch")
+///         return y
+///
+///     def "sign.then_branch"(x):
+///         return x
+///
+/// Lines of subgraphs belong to no node of the map. Thread safe; linear in the text.
+LAZYFX_API Code render_code(const Snapshot& snapshot, const std::string& class_name = {}, const NamedSnapshots& subgraphs = {});
 
 }  // namespace lazyfx

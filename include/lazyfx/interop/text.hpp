@@ -20,7 +20,8 @@ LAZYFX_API bool is_text_graph(std::string_view bytes) noexcept;
 ///         return y
 ///
 /// Inputs are named after the placeholders' targets, outputs after the nodes that are returned ("output_1" for what is no node). All constants
-/// stand in the text; it has no members, so the root is empty, opset is 0 and there is no producer.
+/// stand in the text; it has no members but the graphs that operators run, which the root holds (see graph/code.hpp). opset is 0 and there is
+/// no producer.
 ///
 /// Threads: any. Cost: linear in the text. The caller owns all of it. Fails with one sentence that begins with `display_name`:
 /// Error(invalid_model), with line and column, for a text that parse_code refuses, and for one that reads members of `self`; Error(unsupported)

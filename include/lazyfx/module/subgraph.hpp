@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "lazyfx/export.hpp"
+#include "lazyfx/graph/code.hpp"
 #include "lazyfx/graph/graph.hpp"
 #include "lazyfx/graph/snapshot.hpp"
 #include "lazyfx/module/module.hpp"
@@ -29,5 +30,10 @@ class LAZYFX_API Subgraph : public Module {
   std::shared_ptr<const Graph> source_;
   Snapshot graph_;
 };
+
+/// The Subgraphs below `root` that nodes of `graph` name, and those that nodes of these name, by their paths from `root`: each after the one
+/// that holds it, in order of first use. What render_code prints after the graph.
+/// Any thread, while nobody edits `root`. Cost: linear in the nodes of all these graphs.
+LAZYFX_API NamedSnapshots subgraphs_of(const Snapshot& graph, const Module& root);
 
 }  // namespace lazyfx
