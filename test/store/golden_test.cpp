@@ -9,6 +9,7 @@
 #include "cli/command.hpp"
 #include "golden.hpp"
 #include "lazyfx/store/package_importer.hpp"
+#include "lazyfx/store/parse_code.hpp"
 #include "seal.hpp"
 
 using namespace lazyfx;
@@ -27,24 +28,29 @@ struct Fixture {
     registry.add(op);
     runtime.emplace(RuntimeOptions().operators(registry));
     tree = golden::tree(*runtime);
-    expected = reduce(*tree, known);
+    branching = golden::branching(*runtime);
+    tree_state = reduce(*tree, known).state;
+    branching_state = reduce(*branching, known).state;
   }
+  static bool has_subgraphs(const std::string& file) { return file.find("subgraphs") != std::string::npos; }
+  const ReducedState& expected(const std::string& file) const { return has_subgraphs(file) ? branching_state : tree_state; }
   std::shared_ptr<Module> load(const std::string& bytes) const {
     return load_from_bytes(std::as_bytes(std::span(bytes)), *runtime, LoadOptions().reconstructors(known));
   }
-  std::shared_ptr<Module> load_package(const std::string& bytes) const {
+  std::shared_ptr<Module> load_package(const std::string& bytes, const std::string& of_file) const {
     const int fd = ::memfd_create("package", MFD_CLOEXEC);
     BOOST_REQUIRE(::write(fd, bytes.data(), bytes.size()) == static_cast<::ssize_t>(bytes.size()));
     const std::string file = "/proc/self/fd/" + std::to_string(fd);
     const std::shared_ptr<const void> closing(nullptr, [fd](const void*) { ::close(fd); });
-    return PackageImporter(file, PackageOptions().load(LoadOptions().reconstructors(known))).load_module("tree", *runtime);
+    return PackageImporter(file, PackageOptions().load(LoadOptions().reconstructors(known)))
+        .load_module(has_subgraphs(of_file) ? "branching" : "tree", *runtime);
   }
   /// A typed error or an equal module, never anything else. Reducing is the first use of the weights. True: it was an error.
   template <class Load>
-  bool error_or_equal(Load load) const {
+  bool error_or_equal(const std::string& file, Load load) const {
     try {
       const auto loaded = load();
-      BOOST_REQUIRE((reduce(*loaded, known).state == expected.state));
+      BOOST_REQUIRE((reduce(*loaded, known).state == expected(file)));
       return false;
     } catch (const StoreError&) { return true; } catch (const Error& e) {
       BOOST_REQUIRE((e.kind() == ErrorKind::invalid_model));
@@ -54,12 +60,12 @@ struct Fixture {
 
   command::Folder scratch;
   mutable std::optional<Runtime> runtime;
-  std::shared_ptr<Module> tree;
-  Reduced expected;
+  std::shared_ptr<Module> tree, branching;
+  ReducedState tree_state, branching_state;
 };
 
-const std::vector<std::string> archives = {"archive-1.lfxa", "archive-2.lfxa"},
-                               packages = {"package-1.lfx", "package-2.lfx", "package-2-wide.lfx"};
+const std::vector<std::string> archives = {"archive-1.lfxa", "archive-2.lfxa", "archive-2-subgraphs.lfxa"},
+                               packages = {"package-1.lfx", "package-2.lfx", "package-2-wide.lfx", "package-2-subgraphs.lfx"};
 
 template <class Load>
 StoreFault fault_of(Load load) {
@@ -73,19 +79,45 @@ StoreFault fault_of(Load load) {
 }  // namespace
 
 BOOST_FIXTURE_TEST_CASE(files_of_every_version_load_to_the_same_modules, Fixture) {
-  for (const auto& file : command::fs::directory_iterator(folder)) {
-    if (!file.path().filename().string().starts_with("archive-") && !file.path().filename().string().starts_with("package-")) continue;
-    const std::string bytes = command::read(file.path());
-    BOOST_TEST_INFO(file.path());
-    const auto loaded = file.path().extension() == ".lfx" ? load_package(bytes) : load(bytes);
-    BOOST_TEST((reduce(*loaded, known).state == expected.state));
+  std::size_t count = 0;
+  for (const auto& entry : command::fs::directory_iterator(folder)) {
+    const std::string file = entry.path().filename().string();
+    if (!file.starts_with("archive-") && !file.starts_with("package-")) continue;
+    const std::string bytes = command::read(entry.path());
+    BOOST_TEST_INFO(file);
+    const auto loaded = entry.path().extension() == ".lfx" ? load_package(bytes, file) : load(bytes);
+    BOOST_TEST((reduce(*loaded, known).state == expected(file)));
+    ++count;
   }
+  BOOST_TEST(count == archives.size() + packages.size());
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_written_today_is_the_newest_version_byte_for_byte, Fixture) {
   BOOST_TEST((save_to_bytes(*tree, known) == command::read(folder / "archive-2.lfxa")));
+  BOOST_TEST((save_to_bytes(*branching) == command::read(folder / "archive-2-subgraphs.lfxa")));
   golden::write_package(scratch / "now.lfx", *runtime);
   BOOST_TEST((command::read(scratch / "now.lfx") == command::read(folder / "package-2.lfx")));
+  golden::write_subgraphs_package(scratch / "subgraphs.lfx", *runtime);
+  BOOST_TEST((command::read(scratch / "subgraphs.lfx") == command::read(folder / "package-2-subgraphs.lfx")));
+  for (const auto& [file, text] : golden::code()) BOOST_TEST(text == command::read(folder / file));
+}
+
+BOOST_AUTO_TEST_CASE(code_of_every_version_reads_and_prints_to_the_same_bytes) {
+  std::size_t count = 0;
+  for (const auto& entry : command::fs::directory_iterator(folder)) {
+    if (!entry.path().filename().string().starts_with("code-")) continue;
+    const std::string text = command::read(entry.path());
+    BOOST_TEST_INFO(entry.path());
+    const ParsedCode read = parse_code(text);
+    BOOST_TEST(golden::code_of(*read.graph, *read.root, read.class_name) == text);
+    ++count;
+  }
+  BOOST_TEST(count == golden::code().size() + 3);  // the others are of random graphs
+}
+
+BOOST_FIXTURE_TEST_CASE(a_package_holds_the_code_of_its_graphs_within_graphs, Fixture) {
+  const std::string whole = command::read(folder / "package-2-subgraphs.lfx");
+  BOOST_TEST((whole.find(command::read(folder / "code-1-subgraphs.fx")) != std::string::npos));
 }
 
 BOOST_FIXTURE_TEST_CASE(every_byte_of_an_archive_flipped_is_an_error, Fixture) {
@@ -96,7 +128,7 @@ BOOST_FIXTURE_TEST_CASE(every_byte_of_an_archive_flipped_is_an_error, Fixture) {
         std::string bytes = whole;
         bytes[i] ^= flip;
         BOOST_TEST_INFO(file << ", byte " << i);
-        BOOST_REQUIRE(error_or_equal([&] { return load(bytes); }));
+        BOOST_REQUIRE(error_or_equal(file, [&] { return load(bytes); }));
       }
     }
   }
@@ -120,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(every_byte_of_a_package_flipped_is_an_error_or_means_not
       std::string bytes = whole;
       bytes[i] ^= '\x41';
       BOOST_TEST_INFO(file << ", byte " << i);
-      errors += error_or_equal([&] { return load_package(bytes); });
+      errors += error_or_equal(file, [&] { return load_package(bytes, file); });
     }
     BOOST_TEST(errors > whole.size() * 3 / 4);
   }
@@ -130,9 +162,9 @@ BOOST_FIXTURE_TEST_CASE(every_truncation_of_a_package_is_an_error, Fixture) {
   for (const std::string& file : packages) {
     const std::string whole = command::read(folder / file);
     for (std::size_t size = 0; size < whole.size(); ++size) {
-      BOOST_REQUIRE(error_or_equal([&] { return load_package(whole.substr(0, size)); }));
+      BOOST_REQUIRE(error_or_equal(file, [&] { return load_package(whole.substr(0, size), file); }));
     }
-    BOOST_TEST((fault_of([&] { load_package(whole + "x"); }) == StoreFault::extended));
+    BOOST_TEST((fault_of([&] { load_package(whole + "x", file); }) == StoreFault::extended));
   }
 }
 
@@ -174,7 +206,7 @@ BOOST_FIXTURE_TEST_CASE(versions_and_sections_that_are_not_known_are_told_or_ski
     seal::put(bytes, 16, 8, bytes.size());
     return seal::archive(bytes);
   };
-  BOOST_TEST((reduce(*load(with_section(0)), known).state == expected.state));
+  BOOST_TEST((reduce(*load(with_section(0)), known).state == tree_state));
   BOOST_TEST((fault_of([&] { load(with_section(1)); }) == StoreFault::too_new));
 }
 

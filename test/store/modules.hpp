@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bit>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -33,6 +35,29 @@ inline std::shared_ptr<Graph> every_kind() {
   third.set_meta("stack_trace", "line 1");
   third.set_meta("facts", Value::dict({{"a", Value::list({1, 2.0, "three", Value()})}, {"t", Tensor::scalar<bool>(true)}}));
   graph->output(Argument::tuple({third, second, first}));
+  return graph;
+}
+
+/// Names, numbers and targets that are written in ways of their own. It has no output.
+inline std::shared_ptr<Graph> unusual() {
+  using L = std::numeric_limits<double>;
+  auto graph = std::make_shared<Graph>();
+  const Node image = graph->placeholder("image:0", TensorType(DType::f16, {Dim("odd name"), Dim(0), Dim()}));
+  graph->placeholder("*args");
+  graph->placeholder("x", TensorType(DType::i8), Argument(Argument::tuple({1})));
+  const Node conv = graph->call_module("layers.0.conv", {image});
+  const Node weight = graph->get_attr("0.1.class.weight");
+  graph->call_function("odd target", {conv, L::infinity(), -L::infinity(), L::quiet_NaN(), std::bit_cast<double>(0x7ff8000000000001)});
+  graph->call_function("ai.onnx.ml::Scaler", {-0.0, 5e-324, L::max(), 1e22, std::int64_t{1} << 62, L::denorm_min()});
+  graph->call_function("getattr", {weight});
+  graph->call_function("plain", {});
+  const Node dtype = graph->call_function("onnx::Relu", {conv}, {}, "dtype");
+  graph->call_method("relu", {dtype, DType::u16});
+  graph->call_method("relu", {1});
+  graph->call_method("odd method", {dtype, Tensor()});
+  graph->call_function("t", {Tensor::from<float>({1, std::numeric_limits<float>::quiet_NaN(), std::bit_cast<float>(0xffc00000U)}, Shape{3}),
+                             Tensor::from<bool>({true, false}, Shape{2, 1}), Tensor::empty(DType::i64, Shape{0, 3}),
+                             Tensor::from<std::uint64_t>({~std::uint64_t{0}}, Shape{}), Tensor::from<Float16>({Float16(1.5F)}, Shape{1})});
   return graph;
 }
 

@@ -1,0 +1,12 @@
+def forward(x0: f32[3], x1: f32[1], x2: f32[5]):
+    scaled = onnx::Mul(x0, -0.8210936127106909)
+    concat = onnx::Concat([x2, x0, x1, x2], axis = 0)
+    sin = onnx::Sin(x0)
+    concat_1 = onnx::Concat([sin, x0, x1, x2], axis = 0)
+    scaled_1 = onnx::Mul(x1, -0.7612936142652883)
+    neg = onnx::Neg(sin)
+    reshape = onnx::Reshape(sin, [-1, 3])
+    scaled_2 = onnx::Mul(reshape, -0.2587890994598747)
+    scaled_3 = onnx::Mul(concat_1, -0.47645037401099943)
+    softmax = onnx::Softmax(x1, axis = 0)
+    return (scaled, concat, scaled_1, neg, scaled_2, scaled_3, softmax)

@@ -1,0 +1,12 @@
+def forward("image:0" as image_0: f16["odd name", 0, ?], *args as _args, x: i8 = (1,)):
+    layers_0_conv = getattr(self.layers, "0").conv(image_0)
+    _0_1_class_weight = getattr(getattr(getattr(self, "0"), "1"), "class").weight
+    odd_target = call_function("odd target", layers_0_conv, inf, -inf, nan, nan(0x7ff8000000000001))
+    scaler = ai.onnx.ml::Scaler(-0.0, 5e-324, 1.7976931348623157e+308, 1e+22, 4611686018427387904, 5e-324)
+    getattr_1 = call_function("getattr", _0_1_class_weight)
+    plain = plain()
+    dtype = onnx::Relu(layers_0_conv)
+    relu = dtype.relu(dtype.u16)
+    relu_1 = call_method("relu", 1)
+    odd_method = call_method("odd method", dtype, tensor())
+    t = t(tensor(f32[3], [1.0, nan, nan(0xffc00000)]), tensor(bool[2, 1], [True, False]), tensor(i64[0, 3], []), tensor(u64[], [18446744073709551615]), tensor(f16[1], [1.5]))
