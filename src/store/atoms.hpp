@@ -46,8 +46,10 @@ class AtomReader {
   std::size_t count(const Atom& atom, std::size_t atoms_each) const;
   const std::string& text_of(const Atom& atom) const;
   Tensor tensor_of(const Atom& atom) const;
-  Argument argument(unsigned depth);
-  Value value(unsigned depth);
+  // Arguments and values are read alike: Kind is either.
+  template <class Kind> Kind read(unsigned depth);
+  template <class Kind> typename Kind::Items items(const Atom& atom, unsigned depth);
+  Argument in_graph(const Atom& atom, unsigned depth);  ///< what only arguments can be: a dtype, a node, a slice
 
   std::span<const Atom> atoms_;
   const std::vector<std::string>& strings_;

@@ -1,4 +1,5 @@
 #include <bit>
+#include <type_traits>
 
 #include "lazyfx/error.hpp"
 #include "store/atoms.hpp"
@@ -45,11 +46,14 @@ std::string AtomReader::text() {
   return text_of(atom);
 }
 
-Argument AtomReader::argument() { return argument(0); }
-Value AtomReader::value() { return value(0); }
+Argument AtomReader::argument() { return read<Argument>(0); }
+Value AtomReader::value() { return read<Value>(0); }
 
-Argument AtomReader::argument(unsigned depth) {
-  if (depth > Argument::max_depth) fail("an argument is nested too deeply");
+template <class Kind>
+Kind AtomReader::read(unsigned depth) {
+  constexpr bool is_argument = std::is_same_v<Kind, Argument>;
+  constexpr const char* what = is_argument ? "an argument" : "a value";
+  if (depth > Kind::max_depth) fail(what + std::string(" is nested too deeply"));
   const Atom& atom = next();
   switch (static_cast<AtomKind>(atom.kind)) {
     case AtomKind::none: return {};
@@ -58,68 +62,45 @@ Argument AtomReader::argument(unsigned depth) {
     case AtomKind::real: return real(atom.value);
     case AtomKind::text: return text_of(atom);
     case AtomKind::tensor: return tensor_of(atom);
-    case AtomKind::dtype:
-      if (atom.value >= dtype_count) fail("element type " + std::to_string(atom.value) + " does not exist");
-      return static_cast<DType>(atom.value);
-    case AtomKind::node:
-      if (atom.value >= static_cast<std::uint32_t>(no_node)) fail("node " + std::to_string(atom.value) + " cannot exist");
-      return NodeId{static_cast<std::uint32_t>(atom.value)};
-    case AtomKind::list:
-    case AtomKind::tuple: {
-      Argument::Items items;
-      items.reserve(count(atom, 1));
-      for (std::uint64_t i = 0; i < atom.value; ++i) items.push_back(argument(depth + 1));
-      return atom.kind == static_cast<std::uint8_t>(AtomKind::list) ? Argument::list(std::move(items)) : Argument::tuple(std::move(items));
-    }
+    case AtomKind::list: return Kind::list(items<Kind>(atom, depth));
+    case AtomKind::tuple: return Kind::tuple(items<Kind>(atom, depth));
     case AtomKind::dict: {
-      Argument::Entries entries;
+      typename Kind::Entries entries;
       entries.reserve(count(atom, 2));
       for (std::uint64_t i = 0; i < atom.value; ++i) {
         std::string key = text();
-        entries.emplace_back(std::move(key), argument(depth + 1));
+        entries.emplace_back(std::move(key), read<Kind>(depth + 1));
       }
-      return Argument::dict(std::move(entries));
+      return Kind::dict(std::move(entries));
     }
-    case AtomKind::slice: {
-      Argument start = argument(depth + 1);
-      Argument stop = argument(depth + 1);
-      return Argument::slice(std::move(start), std::move(stop), argument(depth + 1));
-    }
+    case AtomKind::dtype:
+    case AtomKind::node:
+    case AtomKind::slice:
+      if constexpr (is_argument) return in_graph(atom, depth);
   }
-  fail("an argument is of unknown kind " + std::to_string(atom.kind));
+  fail(what + std::string(" is of kind ") + std::to_string(atom.kind) + ", which it cannot be");
 }
 
-Value AtomReader::value(unsigned depth) {
-  if (depth > Value::max_depth) fail("a value is nested too deeply");
-  const Atom& atom = next();
-  switch (static_cast<AtomKind>(atom.kind)) {
-    case AtomKind::none: return {};
-    case AtomKind::boolean: return boolean(atom.value);
-    case AtomKind::integer: return integer(atom.value);
-    case AtomKind::real: return real(atom.value);
-    case AtomKind::text: return text_of(atom);
-    case AtomKind::tensor: return tensor_of(atom);
-    case AtomKind::list:
-    case AtomKind::tuple: {
-      Value::Items items;
-      items.reserve(count(atom, 1));
-      for (std::uint64_t i = 0; i < atom.value; ++i) items.push_back(value(depth + 1));
-      return atom.kind == static_cast<std::uint8_t>(AtomKind::list) ? Value::list(std::move(items)) : Value::tuple(std::move(items));
-    }
-    case AtomKind::dict: {
-      Value::Entries entries;
-      entries.reserve(count(atom, 2));
-      for (std::uint64_t i = 0; i < atom.value; ++i) {
-        std::string key = text();
-        entries.emplace_back(std::move(key), value(depth + 1));
-      }
-      return Value::dict(std::move(entries));
-    }
-    case AtomKind::dtype:
-    case AtomKind::node:
-    case AtomKind::slice: break;
+template <class Kind>
+typename Kind::Items AtomReader::items(const Atom& atom, unsigned depth) {
+  typename Kind::Items items;
+  items.reserve(count(atom, 1));
+  for (std::uint64_t i = 0; i < atom.value; ++i) items.push_back(read<Kind>(depth + 1));
+  return items;
+}
+
+Argument AtomReader::in_graph(const Atom& atom, unsigned depth) {
+  if (atom.kind == static_cast<std::uint8_t>(AtomKind::dtype)) {
+    if (atom.value >= dtype_count) fail("element type " + std::to_string(atom.value) + " does not exist");
+    return static_cast<DType>(atom.value);
   }
-  fail("a value is of kind " + std::to_string(atom.kind) + ", which values cannot be");
+  if (atom.kind == static_cast<std::uint8_t>(AtomKind::node)) {
+    if (atom.value >= static_cast<std::uint32_t>(no_node)) fail("node " + std::to_string(atom.value) + " cannot exist");
+    return NodeId{static_cast<std::uint32_t>(atom.value)};
+  }
+  Argument start = read<Argument>(depth + 1);
+  Argument stop = read<Argument>(depth + 1);
+  return Argument::slice(std::move(start), std::move(stop), read<Argument>(depth + 1));
 }
 
 }  // namespace lazyfx::store

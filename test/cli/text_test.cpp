@@ -19,7 +19,37 @@ class Affine:
         return (y, sign, 1)
 )";
 
+const char* const choice = R"(def forward(x: f32[2], up: bool[]):  # {"up": {"why": "to choose"}}
+    y = onnx::If(up, x, captured = 1, then_branch = "y.then", else_branch = "y.else")
+    return y
+
+def "y.then"(x):
+    z = onnx::Add(x, tensor(f32[1], [10.0]))  # {"why": "up"}
+    return z
+
+def "y.else"(x):
+    z = onnx::Neg(x)
+    return z
+)";
+
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(a_text_with_graphs_within_it_runs_shows_and_is_packed) {
+  const command::Folder folder;
+  const auto file = folder.write("choice.fx", choice), package = (folder / "choice.lfx").string();
+  BOOST_TEST(lazyfx({"show", file, "--code"}).out == choice);
+  BOOST_TEST(lazyfx({"pack", file, package}).status == 0);
+  BOOST_TEST(lazyfx({"show", package, "--code"}).out == choice);
+  const auto x = folder.write("x.pb", onnx_writer::floats("x", {2}, {1, -3}));
+  for (const bool up : {true, false}) {
+    const auto which = folder.write("up.pb", onnx_writer::tensor("up", onnx_writer::boolean, {}, onnx_writer::bytes(9, std::string(1, static_cast<char>(up)))));
+    for (const std::string& model : {file, package}) {
+      const auto ended = lazyfx({"run", model, "--input", "x=" + x, "--input", "up=" + which, "--out", (folder / "out").string()});
+      BOOST_TEST(ended.status == 0, ended.err);
+      BOOST_TEST(command::read(folder / "out/y.npy").ends_with(onnx_writer::raw_of<float>(up ? std::vector<float>{11, 7} : std::vector<float>{-1, 3})));
+    }
+  }
+}
 
 BOOST_AUTO_TEST_CASE(a_text_graph_runs_shows_is_measured_and_packed) {
   const command::Folder folder;
@@ -62,6 +92,10 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_text_is_one_sentence_with_its_place) {
   refused("def forward(x):\n    w = self.weight\n    return w\n", {"bad.fx", "self.weight", "no members"});
   refused("def forward(x):\n    y = onnx::Neg(x)\n", {"bad.fx", "returns nothing"});
   refused("", {"bad.fx"});
+  const std::string outer = "def forward(x):\n    y = onnx::If(x, then_branch = \"a\", else_branch = \"a\")\n    return y\n";
+  refused(outer + "def \"a\"():\n    y = onnx::Nag()\n    return y\n", {"bad.fx", "no operator onnx::Nag"});
+  refused(outer + "def \"a\"():\n    w = self.weight\n    return w\n", {"bad.fx", "w of graph a", "self.weight", "no members"});
+  refused(outer + "def \"a\"():\n    return x\n", {"bad.fx: line 5, column 12", "x"});
   check_refused({"run", (folder / "none.fx").string()}, 1, {"none.fx", "cannot be read"});
   check_refused({"run", folder.write("open.fx", "def forward(x):\n    return x\n")}, 1, {"input 'x' declares no type", "--input x=FILE"});
 }
