@@ -16,9 +16,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return render_code(graph, code.class_name, subgraphs_of(graph, *code.root)).text;
   };
   const WithinASecond limit;
+  ParsedCode code;
   try {
-    const std::string text = print(parse_code({reinterpret_cast<const char*>(data), size}));
-    if (print(parse_code(text)) != text) std::abort();
-  } catch (const Error&) {}
+    code = parse_code({reinterpret_cast<const char*>(data), size});
+  } catch (const Error&) { return 0; }
+  const std::string text = print(code);
+  if (print(parse_code(text)) != text) std::abort();
   return 0;
 }
