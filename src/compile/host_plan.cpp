@@ -5,6 +5,7 @@
 #include "compile/plan.hpp"
 #include "compile/typed_graph.hpp"
 #include "compile/watch.hpp"
+#include "ops/item.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -125,16 +126,7 @@ class HostPlan final : public Plan {
     const auto value_of = [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; };
     switch (step.kind) {
       case Program::Kind::constant: return step.constant;
-      case Program::Kind::item: {
-        const Value from = build_result(step.args[0], value_of);
-        if (step.args[1].is_string()) return from[step.args[1].as_string()];
-        if (from.is_tensor() && step.index == 0) return from;
-        const auto& items = from.items();
-        const auto n = static_cast<std::int64_t>(items.size());
-        const std::int64_t at = step.index < 0 ? step.index + n : step.index;
-        if (at < 0 || at >= n) throw Error(ErrorKind::invalid_argument, "there is no item " + std::to_string(step.index));
-        return items[static_cast<std::size_t>(at)];
-      }
+      case Program::Kind::item: return ops::item_of(build_result(step.args[0], value_of), build_result(step.args[1], value_of), step.of_operator);
       case Program::Kind::call_module: return step.module->call(arguments(step, env));
       case Program::Kind::apply: return apply(step, env, stop);
     }

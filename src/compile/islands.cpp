@@ -214,7 +214,7 @@ std::shared_ptr<const Plan> prepare(const Island& island, const Program& program
     const auto at = std::find(placeholders.begin(), placeholders.end(), value);
     if (at == placeholders.end()) return nullptr;
     inputs.push_back(signature.inputs()[static_cast<std::size_t>(at - placeholders.begin())]);
-    if (inputs.back().opaque) return nullptr;
+    if (inputs.back().opaque()) return nullptr;
   }
   return island.graph->prepare(Signature(inputs), stop);
 }

@@ -12,11 +12,19 @@ using Index = TypedGraph::Index;
 // Folding trades memory for time: a constant that would be larger than this is computed at each run instead.
 constexpr std::size_t fold_limit_bytes = std::size_t{64} << 20;
 
-/// What an operator's lowering sees of the graph under construction.
+/// What an operator's lowering sees of the graph under construction. Lowerings may be a user's: what they read is written before, and what they
+/// write is an output or a temporary of theirs, written once.
 class Context final : public LoweringContext {
  public:
   Context(TypedGraph& graph, std::uint32_t node, const Attributes& attributes, std::span<const Index> inputs, std::span<const Index> outputs)
-      : graph_(graph), node_(node), attributes_(attributes), inputs_(inputs), outputs_(outputs) {}
+      : graph_(graph), node_(node), attributes_(attributes), inputs_(inputs), outputs_(outputs), unwritten_(outputs.begin(), outputs.end()) {}
+
+  /// Once the lowering has returned true.
+  void finish() const {
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      if (is_unwritten(outputs_[i])) throw Error(ErrorKind::invalid_graph, "its lowering has not written output " + std::to_string(i));
+    }
+  }
 
   const Attributes& attributes() const override { return attributes_; }
   std::size_t input_count() const override { return inputs_.size(); }
@@ -35,9 +43,13 @@ class Context final : public LoweringContext {
     const auto& root = graph_.values[graph_.root(index(v))];
     return root.constant.defined() ? root.constant.reshape(value.shape) : Tensor();
   }
-  ValueRef temporary(DType dtype, const Shape& shape) override { return ValueRef{graph_.add_value(dtype, shape)}; }
+  ValueRef temporary(DType dtype, const Shape& shape) override {
+    unwritten_.push_back(graph_.add_value(dtype, shape));
+    return ValueRef{unwritten_.back()};
+  }
   ValueRef constant(Tensor value) override { return ValueRef{graph_.add_constant(std::move(value))}; }
   ValueRef reshape(ValueRef v, const Shape& shape) override {
+    read(v);
     require_size(v, shape);
     const Tensor known = constant_value(v);
     if (known.defined()) return constant(known.reshape(shape));
@@ -50,11 +62,13 @@ class Context final : public LoweringContext {
     step.work = std::move(primitive);
     step.node = node_;
     step.inputs.reserve(inputs.size());
-    for (const ValueRef v : inputs) step.inputs.push_back(index(v));
-    step.outputs.push_back(index(out));
+    for (const ValueRef v : inputs) step.inputs.push_back(read(v));
+    step.outputs.push_back(write(out));
     graph_.steps.push_back(std::move(step));
   }
   void alias(ValueRef v, ValueRef out) override {
+    read(v);
+    write(out);
     require_size(v, at(out).shape);
     if (at(v).dtype != at(out).dtype) throw Error(ErrorKind::invalid_graph, "an alias cannot change the dtype");
     const Tensor known = constant_value(v);
@@ -64,7 +78,22 @@ class Context final : public LoweringContext {
 
  private:
   static Index index(ValueRef v) { return static_cast<Index>(v); }
-  const TypedGraph::Value& at(ValueRef v) const { return graph_.values[index(v)]; }
+  const TypedGraph::Value& at(ValueRef v) const {
+    if (index(v) >= graph_.values.size()) throw Error(ErrorKind::invalid_graph, "its lowering names a value that there is not");
+    return graph_.values[index(v)];
+  }
+  bool is_unwritten(Index v) const { return std::find(unwritten_.begin(), unwritten_.end(), v) != unwritten_.end(); }
+  Index read(ValueRef v) const {
+    at(v);
+    if (is_unwritten(index(v))) throw Error(ErrorKind::invalid_graph, "its lowering reads a value before it has written it");
+    return index(v);
+  }
+  Index write(ValueRef v) {
+    if (std::erase(unwritten_, index(v)) == 0) {
+      throw Error(ErrorKind::invalid_graph, "its lowering writes a value that is written already, or is neither an output nor a temporary");
+    }
+    return index(v);
+  }
   void require_size(ValueRef v, const Shape& shape) const {
     if (at(v).shape.size() != shape.size()) {
       throw Error(ErrorKind::invalid_graph, "a value of shape " + to_string(at(v).shape) + " cannot be seen as " + to_string(shape));
@@ -75,6 +104,7 @@ class Context final : public LoweringContext {
   std::uint32_t node_;
   const Attributes& attributes_;
   std::span<const Index> inputs_, outputs_;
+  std::vector<Index> unwritten_;  // outputs and temporaries
 };
 
 class Lowerer {
@@ -110,7 +140,7 @@ class Lowerer {
   std::vector<StepTyping> type_steps(const Signature& signature) {
     std::vector<bool> unknown(program_.value_limit, false);
     const auto& inputs = program_.interface->inputs;
-    for (std::size_t i = 0; i < inputs.size(); ++i) unknown[inputs[i]] = signature.inputs()[i].opaque;
+    for (std::size_t i = 0; i < inputs.size(); ++i) unknown[inputs[i]] = signature.inputs()[i].opaque();
     std::vector<StepTyping> typing;
     typing.reserve(program_.steps.size());
     for (const auto& step : program_.steps) {
@@ -189,9 +219,9 @@ class Lowerer {
 
   void apply(const Program::Step& step) {
     const Operator& op = *step.op;
-    if (!op.reference) return choose(step);
-    const std::vector<Index> inputs = gather_inputs(step);
     try {
+      if (!op.reference) return choose(step);
+      const std::vector<Index> inputs = gather_inputs(step);
       std::vector<Tensor> constants(inputs.size());
       bool all_constant = true;
       for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -256,7 +286,7 @@ class Lowerer {
     const std::size_t values_before = graph_.values.size();
     if (op.lowering && op.effect == Effect::pure) {
       Context context(graph_, node_of(step), step.application.attributes, inputs, outputs);
-      if (op.lowering(context)) return;
+      if (op.lowering(context)) return context.finish();
       graph_.steps.resize(steps_before);
       graph_.values.resize(values_before);
       for (const Index out : outputs) graph_.values[out].alias_of = TypedGraph::none;

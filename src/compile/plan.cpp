@@ -33,7 +33,8 @@ Value build_result(const Argument& result, const std::function<Value(NodeId)>& l
     for (const auto& [key, a] : result.entries()) entries.emplace_back(key, build_result(a, leaf));
     return Value::dict(std::move(entries));
   }
-  throw Error(ErrorKind::invalid_graph, std::string("a ") + result.kind() + " cannot be a result");
+  const Argument::Slice& slice = result.as_slice();
+  return Value::dict({{"start", build_result(slice.start, leaf)}, {"stop", build_result(slice.stop, leaf)}, {"step", build_result(slice.step, leaf)}});
 }
 
 }  // namespace lazyfx::compile

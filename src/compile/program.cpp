@@ -5,6 +5,7 @@
 #include "compile/nested.hpp"
 #include "compile/watch.hpp"
 #include "lazyfx/graph/code.hpp"
+#include "ops/item.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -42,6 +43,7 @@ class Binder {
  private:
   static constexpr std::uint32_t no_step = 0xffffffffU;
   static constexpr std::size_t deepest = 64;
+  static constexpr std::size_t most_outputs = 65536;
 
   void visit(NodeView node) {
     const auto value = static_cast<std::uint32_t>(node.id());
@@ -49,7 +51,7 @@ class Binder {
       case Opcode::placeholder: interface_.inputs.push_back(value); return;
       case Opcode::get_attr: return visit_attribute(node, value);
       case Opcode::call_function:
-        if (node.target() == getitem && visit_item(node, value)) return;
+        if (node.target() == getitem) return visit_item(node, value);
         return apply(node, value, operators_.find(node.target()), "operator");
       case Opcode::call_method: return apply(node, value, operators_.find_method(node.target()), "method");
       case Opcode::call_module: return visit_module(node, value);
@@ -81,34 +83,33 @@ class Binder {
     push(std::move(step));
   }
 
-  bool visit_item(NodeView node, std::uint32_t value) {
+  void visit_item(NodeView node, std::uint32_t value) {
+    if (node.args().size() != 2 || !node.kwargs().empty()) fail(node, ErrorKind::invalid_graph, "getitem takes a value and an index");
+    const Argument &whole = node.args()[0], &index = node.args()[1];
     Program::Step step;
-    if (node.args().size() != 2 || !node.args()[0].is_node() || !node.args()[1].is_int()) {
-      if (node.args().size() == 2 && node.args()[0].is_node() && node.args()[1].is_string()) {
-        step.host = true;
-      } else {
-        fail(node, ErrorKind::invalid_graph, "getitem takes a value and an integer or string index");
-      }
-    }
-    const std::uint32_t producer = step_of_[static_cast<std::uint32_t>(node.args()[0].as_node())];
     step.kind = Program::Kind::item;
     step.value = value;
     step.args = node.args();
-    step.index = node.args()[1].is_int() ? node.args()[1].as_int() : 0;
-    if (producer != no_step && program_.steps[producer].kind == Program::Kind::apply && step.index >= 0) {
-      auto& count = program_.steps[producer].output_count;
-      const auto& outputs = program_.steps[producer].op->schema.outputs;
-      const bool variadic = !outputs.empty() && outputs.back().is_many();
-      if (!variadic && static_cast<std::size_t>(step.index) >= std::max<std::size_t>(outputs.size(), 1)) {
-        fail(node, ErrorKind::invalid_graph, "there is no output " + std::to_string(step.index));
-      }
-      if (static_cast<std::size_t>(step.index) > 65535) fail(node, ErrorKind::invalid_graph, "output index out of range");
-      count = std::max(count, static_cast<std::size_t>(step.index) + 1);
-    } else {
-      step.host = true;
+    const std::uint32_t producer = whole.is_node() ? step_of_[static_cast<std::uint32_t>(whole.as_node())] : no_step;
+    step.of_operator = producer != no_step && program_.steps[producer].kind == Program::Kind::apply;
+    step.host = !step.of_operator || !index.is_int() || ops::may_give_list(*program_.steps[producer].op);
+    if (!step.host) {
+      step.index = index.as_int();
+      ask_for_output(node, step.index, program_.steps[producer]);
     }
     push(std::move(step));
-    return true;
+  }
+
+  void ask_for_output(NodeView node, std::int64_t index, Program::Step& producer) {
+    const auto& outputs = producer.op->schema.outputs;
+    const bool variadic = !outputs.empty() && outputs.back().is_many();
+    const std::size_t most = variadic ? most_outputs : std::max<std::size_t>(outputs.size(), 1);
+    if (index < 0) {
+      const std::string item = std::to_string(index);
+      fail(node, ErrorKind::invalid_graph, "the outputs of an operator are counted from 0, not from their end: there is no item " + item);
+    }
+    if (static_cast<std::size_t>(index) >= most) fail(node, ErrorKind::invalid_graph, "there is no output " + std::to_string(index));
+    producer.output_count = std::max(producer.output_count, static_cast<std::size_t>(index) + 1);
   }
 
   void apply(NodeView node, std::uint32_t value, OperatorPtr op, const char* what) {

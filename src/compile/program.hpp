@@ -51,7 +51,8 @@ struct Program {
     Tensor constant;
     const ModuleTable::Entry* module = nullptr;
     std::vector<std::shared_ptr<const Nested>> graphs;  ///< apply: of the operator's graph attributes, in its order
-    std::int64_t index = 0;
+    std::int64_t index = 0;   ///< item: unless it is the host's
+    bool of_operator = false;  ///< item: of what an operator gave
     std::size_t output_count = 1;  ///< apply: outputs that the graph can ask for
     bool host = false;  ///< calls a module, works on values that are no tensors, or picks items of what is no operator's output
   };

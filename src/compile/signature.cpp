@@ -11,27 +11,29 @@
 namespace lazyfx::compile {
 namespace {
 
-bool describe(const Value& value, Signature::Input& out) {
+Signature::Input describe(const Value& value) {
+  using Kind = Signature::Input::Kind;
   if (value.is_tensor()) {
     const Tensor& t = value.as_tensor();
-    if (!t.defined() || t.dtype() == DType::string) return false;
-    out.dtype = t.dtype();
-    out.shape = t.shape();
-    return true;
+    if (!t.defined()) return {DType::f32, Shape{}, Kind::other};
+    if (t.dtype() == DType::string) return {DType::f32, Shape{}, Kind::strings};
+    return {t.dtype(), t.shape()};
   }
-  out.shape = Shape{};
-  if (value.is_bool()) out.dtype = DType::boolean;
-  else if (value.is_int()) out.dtype = DType::i64;
-  else if (value.is_double()) out.dtype = DType::f32;
-  else return false;
-  return true;
+  if (value.is_bool()) return {DType::boolean, Shape{}};
+  if (value.is_int()) return {DType::i64, Shape{}};
+  if (value.is_double()) return {DType::f32, Shape{}};
+  return {DType::f32, Shape{}, value.is_none() ? Kind::none : Kind::other};
 }
 
 /// Apart, so that its room on the stack is not taken for a tensor.
-[[gnu::noinline]] bool fits(const Value& value, const Signature::Input& want) noexcept {
-  Signature::Input have;
-  const bool known = describe(value, have);
-  return known != want.opaque && (!known || have == want);
+[[gnu::noinline]] bool fits(const Value& value, const Signature::Input& want) noexcept { return describe(value) == want; }
+
+/// What is wrong with an input that is no tensor of elements, or empty.
+std::string refusal_of(const Signature::Input& have, NodeView placeholder) {
+  using Kind = Signature::Input::Kind;
+  const bool may_be_none = !placeholder.args().empty() && placeholder.args()[0].is_none();
+  if (have.kind == Kind::strings) return placeholder.type()->dtype == DType::string ? "" : "a tensor of strings";
+  return have.kind == Kind::none && may_be_none ? "" : "no tensor";
 }
 
 }  // namespace
@@ -45,20 +47,20 @@ Signature::Signature(const std::vector<Input>& inputs) : count_(inputs.size()) {
 Signature::Signature(std::span<const Value> values) : count_(values.size()) {
   auto inputs = std::make_unique<Input[]>(count_);
   for (std::size_t i = 0; i < count_; ++i) {
-    if (!describe(values[i], inputs[i])) inputs[i] = Input{DType::f32, Shape{}, true};
+    inputs[i] = describe(values[i]);
   }
   inputs_ = std::move(inputs);
 }
 
 bool Signature::has_opaque() const noexcept {
-  return std::ranges::any_of(inputs(), [](const Input& i) { return i.opaque; });
+  return std::ranges::any_of(inputs(), &Input::opaque);
 }
 
 bool Signature::matches(std::span<const Value> values) const noexcept {
   if (values.size() != count_) return false;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Input& want = inputs_[i];
-    if (values[i].is_tensor() && !want.opaque) {
+    if (values[i].is_tensor() && !want.opaque()) {
       const Tensor& t = values[i].as_tensor();
       if (!t.defined() || t.dtype() != want.dtype || !(t.shape() == want.shape)) return false;
     } else if (!fits(values[i], want)) {
@@ -72,7 +74,7 @@ std::string to_string(const Signature& signature) {
   std::string text = "(";
   for (const auto& input : signature.inputs()) {
     if (text.size() > 1) text += ", ";
-    text += input.opaque ? "value" : std::string(to_string(input.dtype)) + "[" + to_string(input.shape) + "]";
+    text += input.opaque() ? "value" : std::string(to_string(input.dtype)) + "[" + to_string(input.shape) + "]";
   }
   return text + ")";
 }
@@ -109,7 +111,7 @@ bool fixed_signature(const Interface& interface, Signature& out) {
     if (!placeholder || !placeholder->type()) return false;
     const TensorType& type = *placeholder->type();
     if (!type.is_static() || type.dtype == DType::string) return false;
-    inputs.push_back({type.dtype, type.shape(), false});
+    inputs.push_back({type.dtype, type.shape()});
   }
   out = Signature(inputs);
   return true;
@@ -120,8 +122,13 @@ void check_signature(const Interface& interface, const Signature& signature) {
   for (std::size_t i = 0; i < interface.inputs.size(); ++i) {
     const auto placeholder = interface.placeholder(i);
     const auto& have = signature.inputs()[i];
-    if (!placeholder || !placeholder->type() || have.opaque) continue;
+    if (!placeholder || !placeholder->type()) continue;
     const TensorType& want = *placeholder->type();
+    if (have.opaque()) {
+      const std::string what = refusal_of(have, *placeholder);
+      if (what.empty()) continue;
+      throw Error(ErrorKind::invalid_argument, "input " + placeholder->target() + " is " + what + ", but the graph takes " + to_string(want));
+    }
     if (!want.accepts(have.dtype, have.shape)) {
       throw Error(ErrorKind::invalid_argument, "input " + placeholder->target() + " is " + to_string(TensorType(have.dtype, have.shape)) +
                                                    ", but the graph takes " + to_string(want));

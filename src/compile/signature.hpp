@@ -14,14 +14,16 @@ namespace lazyfx::compile {
 
 struct Interface;
 
-/// What a plan may assume of the inputs of a call: dtype and shape of each tensor (a scalar value is a rank-0 tensor); an input of any
-/// other kind is `opaque`. Immutable; copies share.
+/// What a plan may assume of the inputs of a call: dtype and shape of each tensor (a scalar value is a rank-0 tensor); of an input of any
+/// other kind, which is `opaque`, next to nothing. Immutable; copies share.
 class Signature {
  public:
   struct Input {
-    DType dtype = DType::f32;
+    enum class Kind : std::uint8_t { elements, strings, none, other };
+    DType dtype = DType::f32;  ///< of elements, as the shape is
     Shape shape;
-    bool opaque = false;
+    Kind kind = Kind::elements;
+    bool opaque() const noexcept { return kind != Kind::elements; }
     friend bool operator==(const Input&, const Input&) = default;
   };
 

@@ -31,7 +31,7 @@ dnnl::memory::desc describe(const dnnl::memory::dims& dims, Tag tag) { return {d
 
 void rethrow(const char* what, const dnnl::error& error) {
   const std::string message = std::string(what) + ": oneDNN says '" + error.what() + "'";
-  if (error.status == dnnl_unimplemented) throw Error(ErrorKind::unsupported, message);
+  if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments) throw Error(ErrorKind::unsupported, message);
   throw Error(error.status == dnnl_out_of_memory ? ErrorKind::resource : ErrorKind::backend, message);
 }
 

@@ -6,6 +6,7 @@
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/subgraph.hpp"
 #include "lazyfx/ops/binding.hpp"
+#include "ops/item.hpp"
 
 namespace lazyfx {
 
@@ -100,16 +101,6 @@ Value apply(const Operator& op, NodeView node, std::span<const Value> args, cons
 }
 
 // An item of a list, tuple or dict; indices below zero count from the end.
-Value item_of(const Value& whole, const Value& index) {
-  if (whole.is_dict()) return whole[index.as_string()];
-  const std::int64_t i = index.as_int();
-  const auto size = static_cast<std::int64_t>(whole.items().size());
-  if (i < -size || i >= size) {
-    throw Error(ErrorKind::invalid_argument, "getitem: there is no item " + std::to_string(i) + " among " + std::to_string(size));
-  }
-  return whole.items()[static_cast<std::size_t>(i < 0 ? i + size : i)];
-}
-
 bool is_getitem(NodeView node) { return node.op() == Opcode::call_function && node.target() == "getitem"; }
 
 bool applies_operator(NodeView node) {
@@ -139,6 +130,9 @@ Interpreter::Interpreter(Snapshot graph, const Module* root, const OperatorRegis
     for (const auto& [key, arg] : node.kwargs()) for_each_node(arg, note);
     if (!is_getitem(node) || node.args().size() != 2 || !node.args()[0].is_node() || !node.args()[1].is_int()) continue;
     const std::int64_t index = node.args()[1].as_int();
+    const NodeView producer = graph_.node(node.args()[0].as_node());
+    const OperatorPtr op = producer.op() == Opcode::call_function ? operators_.find(producer.target()) : nullptr;
+    if (op && ops::may_give_list(*op)) continue;
     auto& count = uses_[static_cast<std::uint32_t>(node.args()[0].as_node())].output_count;
     // A wilder index is no output of anything: getitem itself says so.
     if (index >= 0 && index < 65536) count = std::max(count, static_cast<std::uint32_t>(index) + 1);
@@ -207,10 +201,8 @@ Value Interpreter::run_node(NodeView node) {
 
 Value Interpreter::call_function(NodeView node, std::span<const Value> args, const Kwargs& kwargs) {
   if (is_getitem(node) && args.size() == 2) {
-    if (args[0].is_list() || args[0].is_tuple() || args[0].is_dict()) return item_of(args[0], args[1]);
-    // The only output of an operator stands for the tuple of its outputs.
-    const bool is_output = node.args().size() == 2 && node.args()[0].is_node() && applies_operator(graph_.node(node.args()[0].as_node()));
-    if (is_output && args[1].is_int()) return item_of(Value::tuple({args[0]}), args[1]);
+    const Argument& whole = node.args().empty() ? Argument() : node.args()[0];
+    return ops::item_of(args[0], args[1], whole.is_node() && applies_operator(graph_.node(whole.as_node())));
   }
   const OperatorPtr op = operators_.find(node.target());
   if (!op) throw Error(ErrorKind::unsupported, "no operator called " + node.target() + " is registered");

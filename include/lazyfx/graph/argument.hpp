@@ -34,7 +34,8 @@ class LAZYFX_API Argument {
 
   Argument() noexcept = default;                          ///< none
   // NOLINTBEGIN(google-explicit-constructor): arguments are written as literals
-  Argument(bool v) noexcept : v_(v) {}
+  template <std::same_as<bool> Bool>  // a template, so that no pointer turns into true
+  Argument(Bool v) noexcept : v_(bool{v}) {}
   Argument(int v) noexcept : v_(std::int64_t{v}) {}
   Argument(std::int64_t v) noexcept : v_(v) {}
   Argument(double v) noexcept : v_(v) {}
