@@ -74,7 +74,7 @@ int main() {
     static_cast<void>(kept.back()->call(inputs));
     call.push_back(microseconds(Clock::now() - t0));
   }
-  std::printf("ten-node MLP, medians of %zu: module %.1f us, compile %.1f us, first call %.2f us, clean call %.3f us\n", count, median(make),
-              median(compile), median(first), median(call));
+  std::printf("ten-node MLP, medians of %zu: module %.1f us, compile %.1f us, first call %.2f us, clean call %.3f us\n", count,
+              median(make), median(compile), median(first), median(call));
   return 0;
 }

@@ -85,10 +85,13 @@ struct Conv {
 };
 
 Job convolution(const Conv& c, const std::string& tail = {}) {
-  const std::int64_t pad = c.kernel / 2, h = (c.height + 2 * pad - c.kernel) / c.stride + 1, w = (c.width + 2 * pad - c.kernel) / c.stride + 1;
+  const std::int64_t pad = c.kernel / 2, h = (c.height + 2 * pad - c.kernel) / c.stride + 1,
+                     w = (c.width + 2 * pad - c.kernel) / c.stride + 1;
   Job job;
-  job.primitive = primitive::Convolution{.strides = {c.stride, c.stride}, .dilations = {1, 1}, .pads_begin = {pad, pad}, .pads_end = {pad, pad}, .groups = c.groups};
-  job.inputs = {f32({1, c.in, c.height, c.width}, Layout::channels_last), f32({c.out, c.in / c.groups, c.kernel, c.kernel}), f32(Shape{c.out})};
+  job.primitive = primitive::Convolution{
+      .strides = {c.stride, c.stride}, .dilations = {1, 1}, .pads_begin = {pad, pad}, .pads_end = {pad, pad}, .groups = c.groups};
+  job.inputs = {f32({1, c.in, c.height, c.width}, Layout::channels_last), f32({c.out, c.in / c.groups, c.kernel, c.kernel}),
+                f32(Shape{c.out})};
   job.output = f32({1, c.out, h, w}, Layout::channels_last);
   job.constant = {false, true, true};
   job.flops = 2.0 * static_cast<double>(job.output.shape.size() * c.in / c.groups * c.kernel * c.kernel);
@@ -101,7 +104,8 @@ Job convolution(const Conv& c, const std::string& tail = {}) {
       job.epilogue->operands = {job.output};
     }
     if (tail == "hardswish") {
-      const auto a = p.add_constant(DType::f32, 1.0 / 6), b = p.add_constant(DType::f32, 0.5), low = p.add_constant(DType::f32, 0), high = p.add_constant(DType::f32, 1);
+      const auto a = p.add_constant(DType::f32, 1.0 / 6), b = p.add_constant(DType::f32, 0.5), low = p.add_constant(DType::f32, 0),
+                 high = p.add_constant(DType::f32, 1);
       const auto ramp = p.add(ScalarOp::multiply_add, DType::f32, 0, a, b);
       p.add(ScalarOp::mul, DType::f32, 0, p.add(ScalarOp::clip, DType::f32, ramp, low, high));
     } else {
@@ -114,16 +118,18 @@ Job convolution(const Conv& c, const std::string& tail = {}) {
 
 void add_convolutions() {
   const std::vector<Conv> all{
-      {3, 64, 224, 224, 7, 2, 1},   {64, 64, 56, 56, 3, 1, 1},    {128, 128, 28, 28, 3, 1, 1}, {256, 256, 14, 14, 3, 1, 1}, {512, 512, 7, 7, 3, 1, 1},
-      {64, 256, 56, 56, 1, 1, 1},   {256, 64, 56, 56, 1, 1, 1},   {1024, 256, 14, 14, 1, 1, 1}, {2048, 512, 7, 7, 1, 1, 1},  {256, 512, 56, 56, 1, 2, 1},
-      {3, 32, 224, 224, 3, 2, 1},   {32, 32, 112, 112, 3, 1, 32}, {96, 96, 112, 112, 3, 2, 96}, {144, 144, 56, 56, 3, 1, 144}, {576, 576, 14, 14, 3, 1, 576},
-      {960, 960, 7, 7, 3, 1, 960},  {16, 96, 112, 112, 1, 1, 1},  {24, 144, 56, 56, 1, 1, 1},  {192, 32, 28, 28, 1, 1, 1},  {576, 96, 14, 14, 1, 1, 1},
-      {960, 320, 7, 7, 1, 1, 1},    {320, 1280, 7, 7, 1, 1, 1},   {960, 240, 1, 1, 1, 1, 1},   {96, 24, 1, 1, 1, 1, 1},     {120, 480, 3, 80, 1, 1, 1},
-      {240, 240, 3, 80, 5, 1, 240}, {64, 24, 160, 160, 3, 1, 1},
+      {3, 64, 224, 224, 7, 2, 1},   {64, 64, 56, 56, 3, 1, 1},     {128, 128, 28, 28, 3, 1, 1},   {256, 256, 14, 14, 3, 1, 1},
+      {512, 512, 7, 7, 3, 1, 1},    {64, 256, 56, 56, 1, 1, 1},    {256, 64, 56, 56, 1, 1, 1},    {1024, 256, 14, 14, 1, 1, 1},
+      {2048, 512, 7, 7, 1, 1, 1},   {256, 512, 56, 56, 1, 2, 1},   {3, 32, 224, 224, 3, 2, 1},    {32, 32, 112, 112, 3, 1, 32},
+      {96, 96, 112, 112, 3, 2, 96}, {144, 144, 56, 56, 3, 1, 144}, {576, 576, 14, 14, 3, 1, 576}, {960, 960, 7, 7, 3, 1, 960},
+      {16, 96, 112, 112, 1, 1, 1},  {24, 144, 56, 56, 1, 1, 1},    {192, 32, 28, 28, 1, 1, 1},    {576, 96, 14, 14, 1, 1, 1},
+      {960, 320, 7, 7, 1, 1, 1},    {320, 1280, 7, 7, 1, 1, 1},    {960, 240, 1, 1, 1, 1, 1},     {96, 24, 1, 1, 1, 1, 1},
+      {120, 480, 3, 80, 1, 1, 1},   {240, 240, 3, 80, 5, 1, 240},  {64, 24, 160, 160, 3, 1, 1},
   };
   for (const Conv& c : all) {
-    add("conv/ic" + std::to_string(c.in) + "_oc" + std::to_string(c.out) + "_" + std::to_string(c.height) + "x" + std::to_string(c.width) + "_k" +
-            std::to_string(c.kernel) + "_s" + std::to_string(c.stride) + "_g" + std::to_string(c.groups), convolution(c));
+    add("conv/ic" + std::to_string(c.in) + "_oc" + std::to_string(c.out) + "_" + std::to_string(c.height) + "x" + std::to_string(c.width) +
+            "_k" + std::to_string(c.kernel) + "_s" + std::to_string(c.stride) + "_g" + std::to_string(c.groups),
+        convolution(c));
   }
   for (const std::string tail : {"relu", "add_relu", "hardswish"}) {
     add("conv/3x3_" + tail, convolution({64, 64, 56, 56, 3, 1, 1}, tail));
@@ -136,13 +142,15 @@ void add_transposed_convolutions() {
   for (const Conv& c : {Conv{24, 24, 80, 80, 2, 2, 1}, {24, 1, 160, 160, 2, 2, 1}, {64, 64, 40, 40, 2, 2, 1}, {64, 64, 40, 40, 4, 2, 1}}) {
     const std::int64_t pad = (c.kernel - c.stride) / 2, h = c.height * c.stride, w = c.width * c.stride;
     Job job;
-    job.primitive = primitive::Convolution{.strides = {c.stride, c.stride}, .dilations = {1, 1}, .pads_begin = {pad, pad}, .pads_end = {pad, pad}, .transposed = true};
+    job.primitive = primitive::Convolution{
+        .strides = {c.stride, c.stride}, .dilations = {1, 1}, .pads_begin = {pad, pad}, .pads_end = {pad, pad}, .transposed = true};
     job.inputs = {f32({1, c.in, c.height, c.width}, Layout::channels_last), f32({c.in, c.out, c.kernel, c.kernel}), f32(Shape{c.out})};
     job.output = f32({1, c.out, h, w}, Layout::channels_last);
     job.constant = {false, true, true};
     job.flops = 2.0 * static_cast<double>(c.in * c.out * c.height * c.width * c.kernel * c.kernel);
-    add("transposed_conv/ic" + std::to_string(c.in) + "_oc" + std::to_string(c.out) + "_" + std::to_string(c.height) + "x" + std::to_string(c.width) + "_k" +
-            std::to_string(c.kernel) + "_s" + std::to_string(c.stride), job);
+    add("transposed_conv/ic" + std::to_string(c.in) + "_oc" + std::to_string(c.out) + "_" + std::to_string(c.height) + "x" +
+            std::to_string(c.width) + "_k" + std::to_string(c.kernel) + "_s" + std::to_string(c.stride),
+        job);
   }
 }
 
@@ -150,8 +158,22 @@ void add_products() {
   struct Size {
     std::int64_t m, k, n;
   };
-  for (const Size s : {Size{1, 64, 64}, {1, 64, 1}, {8, 64, 64}, {32, 64, 64}, {128, 64, 64}, {1, 512, 512}, {1, 2048, 1000}, {64, 256, 256}, {128, 128, 128},
-                       {256, 256, 256}, {384, 768, 768}, {384, 768, 3072}, {1024, 1024, 1024}, {1020, 1000, 1000}, {40, 120, 6625}, {3136, 64, 256}}) {
+  for (const Size s : {Size{1, 64, 64},
+                       {1, 64, 1},
+                       {8, 64, 64},
+                       {32, 64, 64},
+                       {128, 64, 64},
+                       {1, 512, 512},
+                       {1, 2048, 1000},
+                       {64, 256, 256},
+                       {128, 128, 128},
+                       {256, 256, 256},
+                       {384, 768, 768},
+                       {384, 768, 3072},
+                       {1024, 1024, 1024},
+                       {1020, 1000, 1000},
+                       {40, 120, 6625},
+                       {3136, 64, 256}}) {
     for (const bool constant : {true, false}) {
       Job job;
       job.primitive = primitive::Matmul{};
@@ -249,9 +271,12 @@ void add_others() {
   softmax("last_1024x128", {1024, 128}, 1, Layout::row_major);
   softmax("first_128x1024", {128, 1024}, 0, Layout::row_major);
   softmax("last_10", {1000, 10}, 1, Layout::row_major);
-  const auto pool = [](const std::string& name, primitive::PoolKind kind, std::int64_t c, std::int64_t size, std::int64_t k, std::int64_t s, std::int64_t pad, Layout layout) {
+  const auto pool = [](const std::string& name, primitive::PoolKind kind, std::int64_t c, std::int64_t size, std::int64_t k, std::int64_t s,
+                       std::int64_t pad, Layout layout) {
     const std::int64_t out = (size + 2 * pad - k) / s + 1;
-    add("pool/" + name, Job{primitive::Pool{kind, {k, k}, {s, s}, {1, 1}, {pad, pad}, {pad, pad}}, {f32({1, c, size, size}, layout)}, f32({1, c, out, out}, layout)});
+    add("pool/" + name, Job{primitive::Pool{kind, {k, k}, {s, s}, {1, 1}, {pad, pad}, {pad, pad}},
+                            {f32({1, c, size, size}, layout)},
+                            f32({1, c, out, out}, layout)});
   };
   pool("max3s2_nhwc", primitive::PoolKind::max, 64, 112, 3, 2, 1, Layout::channels_last);
   pool("max3s2_nchw", primitive::PoolKind::max, 64, 112, 3, 2, 1, Layout::row_major);

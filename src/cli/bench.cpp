@@ -166,7 +166,8 @@ int bench_command(const std::vector<std::string>& arguments) {
     if (!plan.warm) forget(file);
     // A process for each model: none finds another's memory or caches, and peak_mb is its own.
     constexpr auto patience = std::chrono::hours(25);
-    const auto result = isolate([&] { return measure(file, plan, *parsed, progress).dump(-1, ' ', false, Json::error_handler_t::replace); }, patience);
+    const auto result =
+        isolate([&] { return measure(file, plan, *parsed, progress).dump(-1, ' ', false, Json::error_handler_t::replace); }, patience);
     progress.clear();
     if (!result.finished) {
       std::cerr << "lazyfx: " << (result.text.starts_with(file) ? "" : file + ": ") << result.text << '\n';

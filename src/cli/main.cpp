@@ -15,9 +15,9 @@ struct Verb {
   std::string_view name;
   lazyfx::cli::Command command;
 };
-constexpr std::array verbs = {Verb{"run", lazyfx::cli::run_command}, Verb{"bench", lazyfx::cli::bench_command},
-                              Verb{"check", lazyfx::cli::check_command}, Verb{"show", lazyfx::cli::show_command},
-                              Verb{"ops", lazyfx::cli::ops_command}, Verb{"pack", lazyfx::cli::pack_command},
+constexpr std::array verbs = {Verb{"run", lazyfx::cli::run_command},       Verb{"bench", lazyfx::cli::bench_command},
+                              Verb{"check", lazyfx::cli::check_command},   Verb{"show", lazyfx::cli::show_command},
+                              Verb{"ops", lazyfx::cli::ops_command},       Verb{"pack", lazyfx::cli::pack_command},
                               Verb{"unpack", lazyfx::cli::unpack_command}, Verb{"verify", lazyfx::cli::verify_command}};
 
 constexpr std::string_view usage =

@@ -2,7 +2,8 @@
 
 namespace lazyfx {
 namespace {
-std::string describe(const std::string& op, const std::string& node, const std::string& pass, std::size_t line, const std::string& message) {
+std::string describe(const std::string& op, const std::string& node, const std::string& pass, std::size_t line,
+                     const std::string& message) {
   std::string text = "compile failed";
   if (!node.empty()) text += " at %" + node;
   if (!op.empty()) text += " (" + op + ")";
@@ -13,7 +14,11 @@ std::string describe(const std::string& op, const std::string& node, const std::
 }  // namespace
 
 CompileError::CompileError(ErrorKind kind, std::string op, std::string node, std::string pass, std::size_t line, const std::string& message)
-    : Error(kind, describe(op, node, pass, line, message)), op_(std::move(op)), node_(std::move(node)), pass_(std::move(pass)), line_(line) {}
+    : Error(kind, describe(op, node, pass, line, message)),
+      op_(std::move(op)),
+      node_(std::move(node)),
+      pass_(std::move(pass)),
+      line_(line) {}
 
 CompileError::CompileError(const CompileError& error, std::string submodule)
     : Error(error.kind(), "in submodule '" + submodule + "': " + error.what()),

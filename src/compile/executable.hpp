@@ -68,7 +68,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
 
  private:
   struct Making {
-    bool building = false;     ///< on some thread now
+    bool building = false;  ///< on some thread now
     std::shared_ptr<Job> job;  ///< queued
     std::vector<std::shared_ptr<PlanListener>> listeners;
   };

@@ -186,7 +186,8 @@ class Fuser {
         epilogue.body = inline_program(epilogue.body, 0, *producer.epilogue);
         others.insert(others.begin(), producer.epilogue_inputs.begin(), producer.epilogue_inputs.end());
       }
-      for (const Index o : others) epilogue.operands.push_back({graph_.values[o].dtype, graph_.values[o].shape, kernels::Layout::row_major});
+      for (const Index o : others)
+        epilogue.operands.push_back({graph_.values[o].dtype, graph_.values[o].shape, kernels::Layout::row_major});
       const auto& o = graph_.values[out];
       if (!kernels::supports_epilogue(*producer.primitive(), {o.dtype, o.shape, kernels::Layout::row_major}, epilogue)) continue;
       step.work = std::move(producer.work);

@@ -89,7 +89,8 @@ class HostPlan final : public Plan {
       std::vector<Value> inputs;
       inputs.reserve(island.inputs.size());
       for (const std::uint32_t value : island.inputs) inputs.push_back(env[value]);
-      const bool tensors = std::all_of(inputs.begin(), inputs.end(), [](const Value& v) { return v.is_tensor() && v.as_tensor().defined(); });
+      const bool tensors =
+          std::all_of(inputs.begin(), inputs.end(), [](const Value& v) { return v.is_tensor() && v.as_tensor().defined(); });
       const Value results = tensors ? island.graph->run(inputs, stop) : island.graph->run_plainly(inputs, stop);
       for (std::size_t i = 0; i < island.outputs.size(); ++i) env[island.outputs[i]] = results.items()[i];
       finish_unit();
@@ -126,7 +127,8 @@ class HostPlan final : public Plan {
     const auto value_of = [&](NodeId id) { return env[static_cast<std::uint32_t>(id)]; };
     switch (step.kind) {
       case Program::Kind::constant: return step.constant;
-      case Program::Kind::item: return ops::item_of(build_result(step.args[0], value_of), build_result(step.args[1], value_of), step.of_operator);
+      case Program::Kind::item:
+        return ops::item_of(build_result(step.args[0], value_of), build_result(step.args[1], value_of), step.of_operator);
       case Program::Kind::call_module: return step.module->call(arguments(step, env));
       case Program::Kind::apply: return apply(step, env, stop);
     }

@@ -63,12 +63,8 @@ class Hash {
   XXH64_state_t state_;
 };
 
-bool is_same(const Tensor& a, const Tensor& b) {
-  return a.defined() && b.defined() ? a.is_same(b) : a.defined() == b.defined();
-}
-bool same_constant(const Tensor& a, const Tensor& b) {
-  return is_same(a, b) || (a.defined() && b.defined() && equal(a, b));
-}
+bool is_same(const Tensor& a, const Tensor& b) { return a.defined() && b.defined() ? a.is_same(b) : a.defined() == b.defined(); }
+bool same_constant(const Tensor& a, const Tensor& b) { return is_same(a, b) || (a.defined() && b.defined() && equal(a, b)); }
 
 bool same_work(const Primitive& a, const Primitive& b) {
   if (a.index() != b.index()) return false;
@@ -135,8 +131,7 @@ class KernelTable::Packer final : public kernels::Packing {
  public:
   explicit Packer(KernelTable& table) : table_(table) {}
 
-  kernels::Packed pack(const Tensor& constant, std::string order, std::size_t bytes,
-                       const std::function<void(std::byte*)>& fill) override {
+  kernels::Packed pack(const Tensor& constant, std::string order, std::size_t bytes, const std::function<void(std::byte*)>& fill) override {
     PackedKey key{constant, std::move(order)};
     const std::uint64_t hash = key.hash();
     const auto other = table_.constants_->find(hash, key);

@@ -16,8 +16,14 @@ constexpr std::size_t fold_limit_bytes = std::size_t{64} << 20;
 /// write is an output or a temporary of theirs, written once.
 class Context final : public LoweringContext {
  public:
-  Context(TypedGraph& graph, std::uint32_t node, const Attributes& attributes, std::span<const Index> inputs, std::span<const Index> outputs)
-      : graph_(graph), node_(node), attributes_(attributes), inputs_(inputs), outputs_(outputs), unwritten_(outputs.begin(), outputs.end()) {}
+  Context(TypedGraph& graph, std::uint32_t node, const Attributes& attributes, std::span<const Index> inputs,
+          std::span<const Index> outputs)
+      : graph_(graph),
+        node_(node),
+        attributes_(attributes),
+        inputs_(inputs),
+        outputs_(outputs),
+        unwritten_(outputs.begin(), outputs.end()) {}
 
   /// Once the lowering has returned true.
   void finish() const {
@@ -72,8 +78,10 @@ class Context final : public LoweringContext {
     require_size(v, at(out).shape);
     if (at(v).dtype != at(out).dtype) throw Error(ErrorKind::invalid_graph, "an alias cannot change the dtype");
     const Tensor known = constant_value(v);
-    if (known.defined()) graph_.values[index(out)].constant = known.reshape(at(out).shape);
-    else graph_.values[index(out)].alias_of = index(v);
+    if (known.defined())
+      graph_.values[index(out)].constant = known.reshape(at(out).shape);
+    else
+      graph_.values[index(out)].alias_of = index(v);
   }
 
  private:
@@ -247,13 +255,9 @@ class Lowerer {
       }
       outputs_of_[step.value] = outputs;
       emit(step, inputs, outputs);
-    } catch (const DependsOnValues&) {
+    } catch (const DependsOnValues&) { throw; } catch (const Stopped&) {
       throw;
-    } catch (const Stopped&) {
-      throw;
-    } catch (...) {
-      throw current_error_at(program_.interface->source, program_.interface->node_of(step.value), op.name, "lower");
-    }
+    } catch (...) { throw current_error_at(program_.interface->source, program_.interface->node_of(step.value), op.name, "lower"); }
   }
 
   std::vector<TensorType> infer(const Program::Step& step, std::span<const Index> inputs, std::span<const Tensor> constants) {
@@ -304,16 +308,22 @@ class Lowerer {
     const auto& arguments = step.application.inputs;
     std::optional<DType> beside;
     for (const Argument& a : arguments) {
-      if (a.is_node()) note_beside(beside, graph_.values[single(a.as_node())].dtype);
-      else if (a.is_tensor()) note_beside(beside, a.as_tensor().dtype());
+      if (a.is_node())
+        note_beside(beside, graph_.values[single(a.as_node())].dtype);
+      else if (a.is_tensor())
+        note_beside(beside, a.as_tensor().dtype());
     }
     std::vector<Index> inputs;
     inputs.reserve(arguments.size());
     for (const Argument& a : arguments) {
-      if (a.is_none()) inputs.push_back(TypedGraph::none);
-      else if (a.is_node()) inputs.push_back(single(a.as_node()));
-      else if (a.is_tensor()) inputs.push_back(graph_.add_constant(a.as_tensor()));
-      else inputs.push_back(graph_.add_constant(literal_tensor(a, beside)));
+      if (a.is_none())
+        inputs.push_back(TypedGraph::none);
+      else if (a.is_node())
+        inputs.push_back(single(a.as_node()));
+      else if (a.is_tensor())
+        inputs.push_back(graph_.add_constant(a.as_tensor()));
+      else
+        inputs.push_back(graph_.add_constant(literal_tensor(a, beside)));
     }
     return inputs;
   }

@@ -8,9 +8,7 @@ std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Program> program, co
   check_signature(*program->interface, signature);
   try {
     return make_static_plan(program, signature, stop);
-  } catch (const DependsOnValues&) {
-    return make_divided_plan(std::move(program), signature, stop);
-  }
+  } catch (const DependsOnValues&) { return make_divided_plan(std::move(program), signature, stop); }
 }
 
 Value build_result(const Argument& result, const std::function<Value(NodeId)>& leaf) {
@@ -34,7 +32,8 @@ Value build_result(const Argument& result, const std::function<Value(NodeId)>& l
     return Value::dict(std::move(entries));
   }
   const Argument::Slice& slice = result.as_slice();
-  return Value::dict({{"start", build_result(slice.start, leaf)}, {"stop", build_result(slice.stop, leaf)}, {"step", build_result(slice.step, leaf)}});
+  return Value::dict(
+      {{"start", build_result(slice.start, leaf)}, {"stop", build_result(slice.stop, leaf)}, {"step", build_result(slice.step, leaf)}});
 }
 
 }  // namespace lazyfx::compile

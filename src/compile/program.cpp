@@ -61,9 +61,7 @@ class Binder {
 
   void visit_attribute(NodeView node, std::uint32_t value) {
     const auto found = source_.tensors->find(node.target());
-    if (found == source_.tensors->end()) {
-      fail(node, ErrorKind::invalid_graph, "the module has no tensor at '" + node.target() + "'");
-    }
+    if (found == source_.tensors->end()) { fail(node, ErrorKind::invalid_graph, "the module has no tensor at '" + node.target() + "'"); }
     Program::Step step;
     step.kind = Program::Kind::constant;
     step.value = value;
@@ -73,7 +71,8 @@ class Binder {
 
   void visit_module(NodeView node, std::uint32_t value) {
     const auto found = source_.modules->entries.find(node.target());
-    if (found == source_.modules->entries.end()) fail(node, ErrorKind::invalid_graph, "the module has no submodule at '" + node.target() + "'");
+    if (found == source_.modules->entries.end())
+      fail(node, ErrorKind::invalid_graph, "the module has no submodule at '" + node.target() + "'");
     Program::Step step;
     step.kind = Program::Kind::call_module;
     step.value = value;
@@ -119,9 +118,7 @@ class Binder {
     step.op = std::move(op);
     try {
       step.application = bind(*step.op, node.args(), node.kwargs());
-    } catch (...) {
-      throw current_error_at(source_, node.id(), node.target(), "bind");
-    }
+    } catch (...) { throw current_error_at(source_, node.id(), node.target(), "bind"); }
     bind_graphs(node, step);
     if (!step.op->reference && !chooses_graph(*step.op)) step.host = true;
     for (const Argument& input : step.application.inputs) {
@@ -188,15 +185,11 @@ CompileError current_error_at(const Source& source, NodeId at, const std::string
   const std::size_t line = line_of(source, node.id());
   try {
     throw;
-  } catch (const CompileError& e) {
-    return e;
-  } catch (const Error& e) {
+  } catch (const CompileError& e) { return e; } catch (const Error& e) {
     return CompileError(e.kind(), op, node.name(), pass, line, e.what());
   } catch (const std::bad_alloc&) {
     return CompileError(ErrorKind::resource, op, node.name(), pass, line, "out of memory");
-  } catch (const std::exception& e) {
-    return CompileError(ErrorKind::user_code, op, node.name(), pass, line, e.what());
-  } catch (...) {
+  } catch (const std::exception& e) { return CompileError(ErrorKind::user_code, op, node.name(), pass, line, e.what()); } catch (...) {
     return CompileError(ErrorKind::user_code, op, node.name(), pass, line, "something that is no std::exception was thrown");
   }
 }

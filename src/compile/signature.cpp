@@ -46,15 +46,11 @@ Signature::Signature(const std::vector<Input>& inputs) : count_(inputs.size()) {
 
 Signature::Signature(std::span<const Value> values) : count_(values.size()) {
   auto inputs = std::make_unique<Input[]>(count_);
-  for (std::size_t i = 0; i < count_; ++i) {
-    inputs[i] = describe(values[i]);
-  }
+  for (std::size_t i = 0; i < count_; ++i) { inputs[i] = describe(values[i]); }
   inputs_ = std::move(inputs);
 }
 
-bool Signature::has_opaque() const noexcept {
-  return std::ranges::any_of(inputs(), &Input::opaque);
-}
+bool Signature::has_opaque() const noexcept { return std::ranges::any_of(inputs(), &Input::opaque); }
 
 bool Signature::matches(std::span<const Value> values) const noexcept {
   if (values.size() != count_) return false;
@@ -93,13 +89,20 @@ std::vector<Value> complete_inputs(const Interface& interface, std::span<const V
       throw Error(ErrorKind::invalid_argument, "Expected positional argument for parameter " + name + ", but one was not passed in");
     }
     const Argument& fallback = placeholder->args()[0];
-    if (fallback.is_none()) values.emplace_back();
-    else if (fallback.is_bool()) values.emplace_back(fallback.as_bool());
-    else if (fallback.is_int()) values.emplace_back(fallback.as_int());
-    else if (fallback.is_double()) values.emplace_back(fallback.as_double());
-    else if (fallback.is_string()) values.emplace_back(fallback.as_string());
-    else if (fallback.is_tensor()) values.emplace_back(fallback.as_tensor());
-    else throw Error(ErrorKind::invalid_argument, "the default of parameter " + name + " is a " + fallback.kind());
+    if (fallback.is_none())
+      values.emplace_back();
+    else if (fallback.is_bool())
+      values.emplace_back(fallback.as_bool());
+    else if (fallback.is_int())
+      values.emplace_back(fallback.as_int());
+    else if (fallback.is_double())
+      values.emplace_back(fallback.as_double());
+    else if (fallback.is_string())
+      values.emplace_back(fallback.as_string());
+    else if (fallback.is_tensor())
+      values.emplace_back(fallback.as_tensor());
+    else
+      throw Error(ErrorKind::invalid_argument, "the default of parameter " + name + " is a " + fallback.kind());
   }
   return values;
 }
@@ -127,7 +130,8 @@ void check_signature(const Interface& interface, const Signature& signature) {
     if (have.opaque()) {
       const std::string what = refusal_of(have, *placeholder);
       if (what.empty()) continue;
-      throw Error(ErrorKind::invalid_argument, "input " + placeholder->target() + " is " + what + ", but the graph takes " + to_string(want));
+      throw Error(ErrorKind::invalid_argument,
+                  "input " + placeholder->target() + " is " + what + ", but the graph takes " + to_string(want));
     }
     if (!want.accepts(have.dtype, have.shape)) {
       throw Error(ErrorKind::invalid_argument, "input " + placeholder->target() + " is " + to_string(TensorType(have.dtype, have.shape)) +

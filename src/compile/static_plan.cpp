@@ -41,8 +41,10 @@ struct StaticPlan::Frame {
     for (std::size_t i = 0; i < values.size(); ++i) {
       inputs[i] = values[i].is_tensor() ? values[i].as_tensor() : as_tensor(values[i]);
       const bool aligned = reinterpret_cast<std::uintptr_t>(inputs[i].raw()) % 64 == 0;
-      if (!inputs[i].is_contiguous()) inputs[i] = inputs[i].contiguous();
-      else if (!aligned) inputs[i] = inputs[i].clone();
+      if (!inputs[i].is_contiguous())
+        inputs[i] = inputs[i].contiguous();
+      else if (!aligned)
+        inputs[i] = inputs[i].clone();
     }
   }
 
@@ -92,9 +94,7 @@ Value StaticPlan::run(std::span<const Value> inputs, const StopToken& stop, cons
       }
       try {
         step.kernel->run(operands.data(), to, frame.arena.data() + step.scratch);
-      } catch (...) {
-        rethrow(step);
-      }
+      } catch (...) { rethrow(step); }
     }
     for (const std::uint32_t slot : step.dying_slots) frame.slots[slot] = Tensor();
   }
@@ -121,9 +121,7 @@ void StaticPlan::run_reference_step(const Step& step, Frame& frame) const {
   std::vector<Tensor> results;
   try {
     results = run_reference(*op, inputs, attributes, step.output_count);
-  } catch (...) {
-    rethrow(step);
-  }
+  } catch (...) { rethrow(step); }
   for (std::uint32_t i = 0; i < step.output_count; ++i) {
     const View& want = view[step.input_count + i];
     Tensor& result = results[i];
@@ -139,13 +137,9 @@ void StaticPlan::rethrow(const Step& step) const {
   const std::string where = "while running %" + interface_->node_name(step.node) + ": ";
   try {
     throw;
-  } catch (const Error& e) {
-    throw Error(e.kind(), where + e.what());
-  } catch (const std::bad_alloc&) {
+  } catch (const Error& e) { throw Error(e.kind(), where + e.what()); } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::resource, where + "out of memory");
-  } catch (const std::exception& e) {
-    throw Error(ErrorKind::user_code, where + e.what());
-  } catch (...) {
+  } catch (const std::exception& e) { throw Error(ErrorKind::user_code, where + e.what()); } catch (...) {
     throw Error(ErrorKind::user_code, where + "something that is no std::exception was thrown");
   }
 }

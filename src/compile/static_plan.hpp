@@ -14,8 +14,7 @@ namespace lazyfx::compile {
 /// A plan in which every shape is known: kernels in order, each operand at a place fixed beforehand.
 class StaticPlan final : public Plan {
  public:
-  StaticPlan(std::shared_ptr<const Interface> interface, const Signature& signature)
-      : Plan(signature), interface_(std::move(interface)) {}
+  StaticPlan(std::shared_ptr<const Interface> interface, const Signature& signature) : Plan(signature), interface_(std::move(interface)) {}
 
   Value run(std::span<const Value> inputs, const StopToken& stop, const Callees* callees) const override;
   std::size_t step_count() const noexcept override { return steps_.size(); }

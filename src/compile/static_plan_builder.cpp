@@ -85,9 +85,7 @@ class StaticPlanBuilder {
     return p;
   }
 
-  std::size_t bytes_of(Index v) const {
-    return static_cast<std::size_t>(graph_.values[v].shape.size()) * size_of(graph_.values[v].dtype);
-  }
+  std::size_t bytes_of(Index v) const { return static_cast<std::size_t>(graph_.values[v].shape.size()) * size_of(graph_.values[v].dtype); }
 
   void add(std::uint32_t at) {
     auto& from = graph_.steps[at];
@@ -99,8 +97,10 @@ class StaticPlanBuilder {
     step.input_count = static_cast<std::uint32_t>(inputs.size());
     step.output_count = static_cast<std::uint32_t>(from.outputs.size());
     plan_.widest_ = std::max<std::size_t>(plan_.widest_, inputs.size());
-    if (from.primitive() != nullptr) step.kernel = std::move(kernels_[at]);
-    else step.reference = reference(from, inputs);
+    if (from.primitive() != nullptr)
+      step.kernel = std::move(kernels_[at]);
+    else
+      step.reference = reference(from, inputs);
 
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       Place p;
@@ -132,7 +132,8 @@ class StaticPlanBuilder {
   void make_kernels(const StopToken& stop) {
     const Step pass("kernels");
     const auto& steps = graph_.steps;
-    expect_steps(static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), [](const auto& s) { return s.primitive() != nullptr; })));
+    expect_steps(
+        static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), [](const auto& s) { return s.primitive() != nullptr; })));
     kernels_.resize(steps.size());
     for (std::size_t i = 0; i < steps.size(); ++i) {
       stop.check();
@@ -189,7 +190,8 @@ class StaticPlanBuilder {
     }
   }
 
-  Place place_output(const StaticPlan::Step& step, const TypedGraph::Step& from, const std::vector<Index>& inputs, Index out, std::uint32_t at) {
+  Place place_output(const StaticPlan::Step& step, const TypedGraph::Step& from, const std::vector<Index>& inputs, Index out,
+                     std::uint32_t at) {
     if (!step.kernel) {
       const bool ours = from.work.index() == 1 && std::get<TypedGraph::Reference>(from.work).op->name.starts_with("onnx::");
       plan_.estimate_ns_ += ours ? reference_ns_per_element * static_cast<double>(graph_.values[out].shape.size()) : user_operator_ns;
@@ -210,8 +212,7 @@ class StaticPlanBuilder {
   }
 
   bool reads_twice(const std::vector<Index>& inputs, Index root) const {
-    return std::count_if(inputs.begin(), inputs.end(),
-                         [&](Index v) { return v != TypedGraph::none && graph_.root(v) == root; }) > 1;
+    return std::count_if(inputs.begin(), inputs.end(), [&](Index v) { return v != TypedGraph::none && graph_.root(v) == root; }) > 1;
   }
 
   void release_dying(StaticPlan::Step& step, const std::vector<Index>& inputs, const std::vector<Index>& outputs, std::uint32_t at) {

@@ -8,8 +8,8 @@
 #include <limits>
 
 #include "graph/names.hpp"
-#include "tensor/utf8.hpp"
 #include "tensor/text.hpp"
+#include "tensor/utf8.hpp"
 
 namespace lazyfx::detail {
 namespace {

@@ -107,7 +107,8 @@ Keywords convert_attributes(const GraphDef& graph, const NodeDef& node, const st
     } catch (const Error& error) { problems.add(error.kind(), which() + error.what()); }
   }
   for (const AttributeSpec& spec : op.schema.attributes) {
-    if (spec.required && spec.kind != Kind::graph && std::none_of(keywords.begin(), keywords.end(), [&](const auto& entry) { return entry.first == spec.name; })) {
+    if (spec.required && spec.kind != Kind::graph &&
+        std::none_of(keywords.begin(), keywords.end(), [&](const auto& entry) { return entry.first == spec.name; })) {
       problems.add(ErrorKind::invalid_model, place + " lacks attribute " + in_quotes(spec.name));
     }
   }

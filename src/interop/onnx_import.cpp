@@ -214,7 +214,8 @@ class GraphImporter {
     while (!args.empty() && args.back().is_none()) args.pop_back();
     if (node.captures.count != 0) {
       // An absent input at the end would otherwise be taken for the first capture.
-      const auto single = static_cast<std::size_t>(std::count_if(op->schema.inputs.begin(), op->schema.inputs.end(), [](const Parameter& p) { return !p.is_many(); }));
+      const auto single = static_cast<std::size_t>(
+          std::count_if(op->schema.inputs.begin(), op->schema.inputs.end(), [](const Parameter& p) { return !p.is_many(); }));
       while (args.size() < single) args.emplace_back();
       for (const auto value : table_.of(node.captures)) args.push_back(argument_for(value));
       keywords.emplace_back("captured", static_cast<std::int64_t>(node.captures.count));
@@ -228,7 +229,9 @@ class GraphImporter {
 
   // Where the number of outputs says what is computed, it must not be lost with an output that nobody reads.
   void keep_output_count(const NodeDef& node, const Operator& op, Keywords& keywords) const {
-    const auto has = [&](std::string_view name) { return std::any_of(keywords.begin(), keywords.end(), [&](const auto& e) { return e.first == name; }); };
+    const auto has = [&](std::string_view name) {
+      return std::any_of(keywords.begin(), keywords.end(), [&](const auto& e) { return e.first == name; });
+    };
     const auto takes = [&](const AttributeSpec& spec) { return spec.name == "num_outputs"; };
     if (std::none_of(op.schema.attributes.begin(), op.schema.attributes.end(), takes) || has("num_outputs") || has("split")) return;
     const auto given = table_.of(node.inputs);
@@ -247,7 +250,8 @@ class GraphImporter {
       const std::string name(parse_attribute(def_.attributes[a], c_.file()).name);
       const auto takes = [&](const AttributeSpec& spec) { return spec.name == name && spec.kind == AttributeSpec::Kind::graph; };
       if (op != nullptr && std::none_of(op->schema.attributes.begin(), op->schema.attributes.end(), takes)) {
-        c_.problems.add(ErrorKind::invalid_model, place_of(def_, index) + ": attribute " + in_quotes(name) + " is a graph, which " + op->name + " does not take");
+        c_.problems.add(ErrorKind::invalid_model,
+                        place_of(def_, index) + ": attribute " + in_quotes(name) + " is a graph, which " + op->name + " does not take");
       }
       if (std::any_of(keywords.begin(), keywords.end(), [&](const auto& entry) { return entry.first == name; })) {
         c_.problems.add(ErrorKind::invalid_model, place_of(def_, index) + ": attribute " + in_quotes(name) + " is given twice");
@@ -363,7 +367,8 @@ class GraphImporter {
 class Importer {
  public:
   Importer(FileBytes bytes, std::string display_name, const OperatorRegistry& operators, const ImportOptions& options)
-      : c_{bytes, operators, TensorLoader(bytes, options.data_folder(), options.mapping()), {}, {}, {}, {}}, display_name_(std::move(display_name)) {}
+      : c_{bytes, operators, TensorLoader(bytes, options.data_folder(), options.mapping()), {}, {}, {}, {}},
+        display_name_(std::move(display_name)) {}
 
   ImportedModel run() {
     try {
@@ -418,7 +423,8 @@ class Importer {
   void convert_outputs(GraphImporter& graph) {
     for (const auto& output : def_.graph->outputs) {
       const bool typed = output.kind != ValueDef::Kind::none;
-      result_.outputs.push_back({std::string(output.name), typed ? graph.port_type(output, "graph output") : std::nullopt, kind_of(output)});
+      result_.outputs.push_back(
+          {std::string(output.name), typed ? graph.port_type(output, "graph output") : std::nullopt, kind_of(output)});
     }
   }
 
@@ -448,7 +454,8 @@ Value import_value(const std::filesystem::path& file, PortKind kind) {
   const auto load = [&](Bytes message) { return tensors.load(parse_tensor(message, bytes.bytes.data())); };
   try {
     if (kind == PortKind::tensor) return load(bytes.bytes);
-    const auto contents = kind == PortKind::optional ? parse_optional(bytes.bytes, bytes.bytes.data()) : parse_sequence(bytes.bytes, bytes.bytes.data());
+    const auto contents =
+        kind == PortKind::optional ? parse_optional(bytes.bytes, bytes.bytes.data()) : parse_sequence(bytes.bytes, bytes.bytes.data());
     if (contents.tensor) return load(*contents.tensor);
     if (!contents.is_sequence) return {};
     Value::Items items;

@@ -88,8 +88,10 @@ GraphDef parse_graph(WireReader r, const std::byte* file, int depth);
 std::optional<Bytes> graph_of(Bytes attribute, const std::byte* file) {
   std::optional<Bytes> graph;
   for (WireReader r(attribute, file, "an attribute"); r.next();) {
-    if (r.field() == 6) graph = r.bytes();
-    else r.skip();
+    if (r.field() == 6)
+      graph = r.bytes();
+    else
+      r.skip();
   }
   return graph;
 }

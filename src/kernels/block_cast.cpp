@@ -29,9 +29,12 @@ BlockFunction cast_function(DType from, DType to) {
     } else {
       return visit_dtype(to, [](auto t) -> BlockFunction {
         using To = typename decltype(t)::type;
-        if constexpr (std::is_same_v<To, std::string>) return nullptr;
-        else if constexpr (std::is_same_v<From, To>) return &copy<To>;
-        else return &cast<From, To>;
+        if constexpr (std::is_same_v<To, std::string>)
+          return nullptr;
+        else if constexpr (std::is_same_v<From, To>)
+          return &copy<To>;
+        else
+          return &cast<From, To>;
       });
     }
   });

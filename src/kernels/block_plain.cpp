@@ -25,9 +25,12 @@ void apply(const void* a_, const void* b_, const void* c_, void* out_, std::size
     static_assert(gives_boolean(op) == std::is_same_v<R, bool>);
     auto* out = static_cast<R*>(out_);
     for (std::size_t i = 0; i < n; ++i) {
-      if constexpr (op >= ScalarOp::select) out[i] = plain_scalar<op>(a[i], b[i], c[i]);
-      else if constexpr (op >= ScalarOp::add) out[i] = plain_scalar<op>(a[i], b[i], T{});
-      else out[i] = plain_scalar<op>(a[i], T{}, T{});
+      if constexpr (op >= ScalarOp::select)
+        out[i] = plain_scalar<op>(a[i], b[i], c[i]);
+      else if constexpr (op >= ScalarOp::add)
+        out[i] = plain_scalar<op>(a[i], b[i], T{});
+      else
+        out[i] = plain_scalar<op>(a[i], T{}, T{});
     }
   }
 }
@@ -47,9 +50,12 @@ using Table = std::array<BlockFunction, op_count>;
 template <class T, std::size_t i>
 constexpr BlockFunction entry() {
   constexpr auto op = static_cast<ScalarOp>(i);
-  if constexpr (op == ScalarOp::select) return &select<T>;
-  else if constexpr (has_plain_scalar<op, T>()) return &apply<op, T>;
-  else return nullptr;
+  if constexpr (op == ScalarOp::select)
+    return &select<T>;
+  else if constexpr (has_plain_scalar<op, T>())
+    return &apply<op, T>;
+  else
+    return nullptr;
 }
 
 template <class T, std::size_t... i>

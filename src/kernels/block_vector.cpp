@@ -81,8 +81,10 @@ void compare(const void* a, const void* b, const void*, void* out, std::size_t n
 
 void select(const void* condition, const void* b, const void* c, void* out, std::size_t n) {
   const auto load = [](float* to, const void* from, std::size_t i, std::size_t count, std::size_t operand) HWY_ATTR {
-    if (operand == 0) std::memcpy(to, static_cast<const std::uint8_t*>(from) + i, count);
-    else load_floats(to, from, i, count, operand);
+    if (operand == 0)
+      std::memcpy(to, static_cast<const std::uint8_t*>(from) + i, count);
+    else
+      load_floats(to, from, i, count, operand);
   };
   walk<3>(n, {condition, b, c}, out, sizeof(float), load, [](const void* const* in, std::size_t i, std::byte* to) HWY_ATTR {
     const auto bytes = hn::LoadU(Bytes(), static_cast<const std::uint8_t*>(in[0]) + i);
@@ -92,17 +94,17 @@ void select(const void* condition, const void* b, const void* c, void* out, std:
   });
 }
 
-#define LAZYFX_UNARY(name, expression)                                  \
-  struct name {                                                         \
-    static HWY_INLINE V apply(V x) { return expression; }               \
+#define LAZYFX_UNARY(name, expression)                    \
+  struct name {                                           \
+    static HWY_INLINE V apply(V x) { return expression; } \
   };
-#define LAZYFX_BINARY(name, expression)                                 \
-  struct name {                                                         \
-    static HWY_INLINE V apply(V a, V b) { return expression; }          \
+#define LAZYFX_BINARY(name, expression)                        \
+  struct name {                                                \
+    static HWY_INLINE V apply(V a, V b) { return expression; } \
   };
-#define LAZYFX_COMPARE(name, expression)                                \
-  struct name {                                                         \
-    static HWY_INLINE M apply(V a, V b) { return expression; }          \
+#define LAZYFX_COMPARE(name, expression)                       \
+  struct name {                                                \
+    static HWY_INLINE M apply(V a, V b) { return expression; } \
   };
 
 LAZYFX_UNARY(Neg, hn::Neg(x))
@@ -148,24 +150,39 @@ struct Clip {
 template <ScalarOp op>
 struct Library {
   static HWY_INLINE V apply(V x) {
-    if constexpr (op == ScalarOp::sin) return hn::Sin(F(), x);
-    else if constexpr (op == ScalarOp::cos) return hn::Cos(F(), x);
-    else if constexpr (op == ScalarOp::asin) return hn::Asin(F(), x);
-    else if constexpr (op == ScalarOp::acos) return hn::Acos(F(), x);
-    else if constexpr (op == ScalarOp::atan) return hn::Atan(F(), x);
-    else if constexpr (op == ScalarOp::sinh) return hn::Sinh(F(), x);
-    else if constexpr (op == ScalarOp::asinh) return hn::Asinh(F(), x);
-    else if constexpr (op == ScalarOp::acosh) return hn::Acosh(F(), x);
-    else return hn::Atanh(F(), x);
+    if constexpr (op == ScalarOp::sin)
+      return hn::Sin(F(), x);
+    else if constexpr (op == ScalarOp::cos)
+      return hn::Cos(F(), x);
+    else if constexpr (op == ScalarOp::asin)
+      return hn::Asin(F(), x);
+    else if constexpr (op == ScalarOp::acos)
+      return hn::Acos(F(), x);
+    else if constexpr (op == ScalarOp::atan)
+      return hn::Atan(F(), x);
+    else if constexpr (op == ScalarOp::sinh)
+      return hn::Sinh(F(), x);
+    else if constexpr (op == ScalarOp::asinh)
+      return hn::Asinh(F(), x);
+    else if constexpr (op == ScalarOp::acosh)
+      return hn::Acosh(F(), x);
+    else
+      return hn::Atanh(F(), x);
   }
   static HWY_INLINE M inside(V x) {
     const V magnitude = hn::Abs(x);
-    if constexpr (op == ScalarOp::sin || op == ScalarOp::cos) return hn::Lt(magnitude, set(30000));
-    else if constexpr (op == ScalarOp::asin || op == ScalarOp::acos) return hn::Le(magnitude, set(1));
-    else if constexpr (op == ScalarOp::sinh) return hn::Lt(magnitude, set(88));
-    else if constexpr (op == ScalarOp::acosh) return hn::And(hn::Gt(x, set(1)), hn::Lt(x, set(1e18f)));
-    else if constexpr (op == ScalarOp::atanh) return hn::Lt(magnitude, set(1));
-    else return hn::Lt(magnitude, set(1e18f));
+    if constexpr (op == ScalarOp::sin || op == ScalarOp::cos)
+      return hn::Lt(magnitude, set(30000));
+    else if constexpr (op == ScalarOp::asin || op == ScalarOp::acos)
+      return hn::Le(magnitude, set(1));
+    else if constexpr (op == ScalarOp::sinh)
+      return hn::Lt(magnitude, set(88));
+    else if constexpr (op == ScalarOp::acosh)
+      return hn::And(hn::Gt(x, set(1)), hn::Lt(x, set(1e18f)));
+    else if constexpr (op == ScalarOp::atanh)
+      return hn::Lt(magnitude, set(1));
+    else
+      return hn::Lt(magnitude, set(1e18f));
   }
 };
 

@@ -231,9 +231,8 @@ class OneDnnConvolution final : public Kernel {
       run_time_weights_bytes_ = weights_bytes_ + (desc.scratchpad_desc().get_size() + 63) / 64 * 64;
     }
     if (const Tensor bias = has_bias_ ? constant_of(request, 2) : Tensor(); bias.defined()) {
-      packed_bias_ = pack_constant(request.packing, request.constants[2], "as it is", bias.byte_size(), [&](std::byte* to) {
-        std::copy_n(static_cast<const std::byte*>(bias.raw()), bias.byte_size(), to);
-      });
+      packed_bias_ = pack_constant(request.packing, request.constants[2], "as it is", bias.byte_size(),
+                                   [&](std::byte* to) { std::copy_n(static_cast<const std::byte*>(bias.raw()), bias.byte_size(), to); });
       resident_bytes_ += bias.byte_size();
     }
   }

@@ -15,8 +15,7 @@ namespace {
 /// plane and line of the window, one piece that lies in the output as it is; the pieces are then put in place.
 class TilingConvolution final : public Kernel {
  public:
-  TilingConvolution(const ConvolutionGeometry& g, const Tensor& weights, const Tensor& bias, std::vector<Tail::Step> tail,
-                    Packing* packing)
+  TilingConvolution(const ConvolutionGeometry& g, const Tensor& weights, const Tensor& bias, std::vector<Tail::Step> tail, Packing* packing)
       : w_(g.window), in_channels_(g.in_channels), out_channels_(g.out_channels), has_bias_(g.has_bias), tail_(std::move(tail)) {
     taps_ = w_.kernel[0] * w_.kernel[1] * w_.kernel[2];
     columns_ = taps_ * out_channels_;

@@ -88,8 +88,8 @@ class Planner {
     const bool same = selects ? registers_[a].dtype == DType::boolean && registers_[c].dtype == operand
                               : registers_[b].dtype == operand && registers_[c].dtype == operand;
     if (!same || in.dtype != expected) {
-      throw Error(ErrorKind::invalid_argument, std::string("an elementwise program mixes dtypes in ") + to_string(in.op) + " of " +
-                                                   to_string(operand));
+      throw Error(ErrorKind::invalid_argument,
+                  std::string("an elementwise program mixes dtypes in ") + to_string(in.op) + " of " + to_string(operand));
     }
     const Slot out = last ? plan_.output : next_++;
     if (in.op == ScalarOp::cast) {
@@ -391,11 +391,12 @@ class ElementwiseKernel final : public Kernel {
 
 std::unique_ptr<Kernel> make_elementwise(const ScalarProgram& body, std::span<const Operand> inputs, const Operand& output) {
   if (inputs.size() != body.inputs.size()) {
-    throw Error(ErrorKind::invalid_argument, "an elementwise program of " + std::to_string(body.inputs.size()) + " operands was given " +
-                                                 std::to_string(inputs.size()));
+    throw Error(ErrorKind::invalid_argument,
+                "an elementwise program of " + std::to_string(body.inputs.size()) + " operands was given " + std::to_string(inputs.size()));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].dtype != body.inputs[i]) throw Error(ErrorKind::invalid_argument, "an elementwise operand has another dtype than its program says");
+    if (inputs[i].dtype != body.inputs[i])
+      throw Error(ErrorKind::invalid_argument, "an elementwise operand has another dtype than its program says");
   }
   if (!body.code.empty() && body.code.back().dtype != output.dtype) {
     throw Error(ErrorKind::invalid_argument, "an elementwise program gives another dtype than its output has");

@@ -20,10 +20,29 @@ constexpr double bytes_per_ns = 8;
 
 double cost_of(ScalarOp op) {
   switch (op) {
-    case ScalarOp::exp: case ScalarOp::log: case ScalarOp::tanh: case ScalarOp::sigmoid: case ScalarOp::erf: case ScalarOp::softplus: return 20;
-    case ScalarOp::sin: case ScalarOp::cos: case ScalarOp::tan: case ScalarOp::asin: case ScalarOp::acos: case ScalarOp::atan:
-    case ScalarOp::sinh: case ScalarOp::cosh: case ScalarOp::asinh: case ScalarOp::acosh: case ScalarOp::atanh: case ScalarOp::pow: return 60;
-    case ScalarOp::div: case ScalarOp::sqrt: case ScalarOp::reciprocal: case ScalarOp::fmod: case ScalarOp::floor_mod: return 8;
+    case ScalarOp::exp:
+    case ScalarOp::log:
+    case ScalarOp::tanh:
+    case ScalarOp::sigmoid:
+    case ScalarOp::erf:
+    case ScalarOp::softplus: return 20;
+    case ScalarOp::sin:
+    case ScalarOp::cos:
+    case ScalarOp::tan:
+    case ScalarOp::asin:
+    case ScalarOp::acos:
+    case ScalarOp::atan:
+    case ScalarOp::sinh:
+    case ScalarOp::cosh:
+    case ScalarOp::asinh:
+    case ScalarOp::acosh:
+    case ScalarOp::atanh:
+    case ScalarOp::pow: return 60;
+    case ScalarOp::div:
+    case ScalarOp::sqrt:
+    case ScalarOp::reciprocal:
+    case ScalarOp::fmod:
+    case ScalarOp::floor_mod: return 8;
     default: return 2;
   }
 }

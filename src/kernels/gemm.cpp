@@ -354,7 +354,8 @@ void pack_panels(const float* b, std::int64_t row, std::int64_t column, std::int
     const std::int64_t count = std::min(panel, n - from);
     if (count < panel) std::fill_n(packed, panel * k, 0.0f);
     if (column == 1 && scale == 1) {
-      for (std::int64_t i = 0; i < k; ++i) std::memcpy(packed + i * panel, b + i * row + from, static_cast<std::size_t>(count) * sizeof(float));
+      for (std::int64_t i = 0; i < k; ++i)
+        std::memcpy(packed + i * panel, b + i * row + from, static_cast<std::size_t>(count) * sizeof(float));
       continue;
     }
     // Blocks of rows keep both sides in cache when b is read across its rows.

@@ -17,11 +17,10 @@ class GemmKernel final : public Kernel {
       const Tensor rows = b.contiguous();
       packed_bytes_ = packed_floats(p_.k, p_.n) * sizeof(float);
       const auto scale = static_cast<float>(p_.alpha);
-      packed_ = pack_constant(packing, b, order_of("panels", panel, p_.k, p_.n, p_.b_row, p_.b_column, scale), packed_bytes_,
-                              [&](std::byte* to) {
-                                pack_panels(static_cast<const float*>(rows.raw()), p_.b_row, p_.b_column, p_.k, p_.n, scale,
-                                            reinterpret_cast<float*>(to));
-                              });
+      packed_ =
+          pack_constant(packing, b, order_of("panels", panel, p_.k, p_.n, p_.b_row, p_.b_column, scale), packed_bytes_, [&](std::byte* to) {
+            pack_panels(static_cast<const float*>(rows.raw()), p_.b_row, p_.b_column, p_.k, p_.n, scale, reinterpret_cast<float*>(to));
+          });
       p_.alpha = 1;
     } else if (p_.b_column == 1 && p_.m <= reads_in_place) {
       b_scratch_ = p_.n % panel == 0 ? 0 : static_cast<std::size_t>(p_.k * panel);

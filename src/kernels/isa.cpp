@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/vector_targets.hpp"
 #include <hwy/highway.h>
 #include <oneapi/dnnl/dnnl.h>
+#include "kernels/vector_targets.hpp"
 
 #include "kernels/kernel.hpp"
 #include "lazyfx/error.hpp"

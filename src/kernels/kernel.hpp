@@ -71,7 +71,8 @@ class Kernel {
 struct LayoutPreference {
   std::vector<Layout> inputs;  ///< per input; meaningless for inputs that follow
   Layout output = Layout::row_major;
-  bool follows = false;  ///< works on any layout, as long as all full-shape operands and the output share it (elementwise, pooling over channels_last ...)
+  bool follows =
+      false;  ///< works on any layout, as long as all full-shape operands and the output share it (elementwise, pooling over channels_last ...)
 };
 LayoutPreference preferred_layouts(const Primitive& primitive, std::span<const Operand> inputs, const Operand& output,
                                    std::span<const Tensor> constants);

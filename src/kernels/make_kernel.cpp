@@ -11,7 +11,9 @@
 namespace lazyfx::kernels {
 namespace {
 
-template <class... F> struct Overload : F... { using F::operator()...; };
+template <class... F> struct Overload : F... {
+  using F::operator()...;
+};
 template <class... F> Overload(F...) -> Overload<F...>;
 
 /// A kernel and then an elementwise pass over its output, for tails that the kernel itself does not take.
@@ -66,40 +68,39 @@ std::unique_ptr<Kernel> make_kernel(const KernelRequest& request) {
   const auto& in = request.inputs;
   const Operand& out = request.output;
   bool applied = false;
-  auto kernel = std::visit(
-      Overload{
-          [&](const primitive::Elementwise& p) { return make_elementwise(p.body, in, out); },
-          [&](const primitive::Reduce& p) {
-            require_inputs(in.size(), 1, 1, "reduce");
-            return make_reduce(p, in[0], out);
-          },
-          [&](const primitive::Softmax& p) {
-            require_inputs(in.size(), 1, 1, "softmax");
-            return make_softmax(p, in[0], out);
-          },
-          [&](const primitive::Matmul&) {
-            require_inputs(in.size(), 2, 3, "matmul");
-            return make_matmul(request, applied);
-          },
-          [&](const primitive::Convolution&) {
-            require_inputs(in.size(), 2, 3, "convolution");
-            return make_convolution(request, applied);
-          },
-          [&](const primitive::Pool& p) {
-            require_inputs(in.size(), 1, 1, "pool");
-            return make_pool(p, in[0], out);
-          },
-          [&](const primitive::Transfer& p) { return make_transfer(p, in, out); },
-          [&](const primitive::Resize& p) {
-            require_inputs(in.size(), 1, 1, "resize");
-            return make_resize(p, in[0], out);
-          },
-          [&](const primitive::Gather& p) {
-            require_inputs(in.size(), 2, 2, "gather");
-            return make_gather(p, in, out);
-          },
-      },
-      request.primitive);
+  auto kernel = std::visit(Overload{
+                               [&](const primitive::Elementwise& p) { return make_elementwise(p.body, in, out); },
+                               [&](const primitive::Reduce& p) {
+                                 require_inputs(in.size(), 1, 1, "reduce");
+                                 return make_reduce(p, in[0], out);
+                               },
+                               [&](const primitive::Softmax& p) {
+                                 require_inputs(in.size(), 1, 1, "softmax");
+                                 return make_softmax(p, in[0], out);
+                               },
+                               [&](const primitive::Matmul&) {
+                                 require_inputs(in.size(), 2, 3, "matmul");
+                                 return make_matmul(request, applied);
+                               },
+                               [&](const primitive::Convolution&) {
+                                 require_inputs(in.size(), 2, 3, "convolution");
+                                 return make_convolution(request, applied);
+                               },
+                               [&](const primitive::Pool& p) {
+                                 require_inputs(in.size(), 1, 1, "pool");
+                                 return make_pool(p, in[0], out);
+                               },
+                               [&](const primitive::Transfer& p) { return make_transfer(p, in, out); },
+                               [&](const primitive::Resize& p) {
+                                 require_inputs(in.size(), 1, 1, "resize");
+                                 return make_resize(p, in[0], out);
+                               },
+                               [&](const primitive::Gather& p) {
+                                 require_inputs(in.size(), 2, 2, "gather");
+                                 return make_gather(p, in, out);
+                               },
+                           },
+                           request.primitive);
   if (request.epilogue == nullptr || applied || out.shape.size() == 0) return kernel;
   return std::make_unique<TailedKernel>(std::move(kernel), make_tail(*request.epilogue, out), in.size(), request.epilogue->operands.size());
 }

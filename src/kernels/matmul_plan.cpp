@@ -30,8 +30,10 @@ class PlainMatmul final : public Kernel {
 
  private:
   static A load(T x) {
-    if constexpr (integral) return static_cast<A>(x);
-    else return convert<double>(x);
+    if constexpr (integral)
+      return static_cast<A>(x);
+    else
+      return convert<double>(x);
   }
 
   void one(const T* a, const T* b, const T* c, T* out) const {
@@ -44,7 +46,8 @@ class PlainMatmul final : public Kernel {
           if (p.alpha != 1) sum = static_cast<A>(convert<std::int64_t>(p.alpha * static_cast<double>(static_cast<std::int64_t>(sum))));
           if (c != nullptr) {
             const A addend = load(c[i * p.c_row + j * p.c_column]);
-            sum += p.beta == 1 ? addend : static_cast<A>(convert<std::int64_t>(p.beta * static_cast<double>(static_cast<std::int64_t>(addend))));
+            sum += p.beta == 1 ? addend
+                               : static_cast<A>(convert<std::int64_t>(p.beta * static_cast<double>(static_cast<std::int64_t>(addend))));
           }
           out[i * p.n + j] = static_cast<T>(sum);
         } else {
@@ -67,14 +70,16 @@ Operand batch_of(const Operand& operand) {
 }  // namespace
 
 bool MatmulPlan::b_is_shared() const {
-  return std::all_of(batch.strides[1].begin(), batch.strides[1].begin() + static_cast<std::ptrdiff_t>(batch.rank), [](auto s) { return s == 0; });
+  return std::all_of(batch.strides[1].begin(), batch.strides[1].begin() + static_cast<std::ptrdiff_t>(batch.rank),
+                     [](auto s) { return s == 0; });
 }
 
 MatmulPlan plan_matmul(const primitive::Matmul& matmul, std::span<const Operand> inputs, const Operand& output,
                        std::span<const Strides> more) {
   const Operand &a = inputs[0], &b = inputs[1];
   const auto refuse = [&] {
-    throw Error(ErrorKind::invalid_argument, "matmul of " + to_string(a.shape) + " by " + to_string(b.shape) + " cannot give " + to_string(output.shape));
+    throw Error(ErrorKind::invalid_argument,
+                "matmul of " + to_string(a.shape) + " by " + to_string(b.shape) + " cannot give " + to_string(output.shape));
   };
   for (const Operand& operand : inputs) {
     if (operand.layout != Layout::row_major) throw Error(ErrorKind::unsupported, "matmul works on row_major values only");
@@ -117,8 +122,10 @@ MatmulPlan plan_matmul(const primitive::Matmul& matmul, std::span<const Operand>
 std::unique_ptr<Kernel> make_plain_matmul(const MatmulPlan& plan, DType dtype) {
   return visit_dtype(dtype, [&](auto type) -> std::unique_ptr<Kernel> {
     using T = typename decltype(type)::type;
-    if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, bool>) refuse_dtype("matmul", dtype);
-    else return std::make_unique<PlainMatmul<T>>(plan);
+    if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, bool>)
+      refuse_dtype("matmul", dtype);
+    else
+      return std::make_unique<PlainMatmul<T>>(plan);
   });
 }
 

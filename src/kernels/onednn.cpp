@@ -90,7 +90,8 @@ void Executor::run(std::span<void* const> addresses) const {
   Set* expected = nullptr;
   for (std::size_t i = 0; i < kept && set; ++i) {
     expected = nullptr;
-    if ((*places_)[(from + i) % kept].set.compare_exchange_strong(expected, set.get(), std::memory_order_release, std::memory_order_relaxed)) {
+    if ((*places_)[(from + i) % kept].set.compare_exchange_strong(expected, set.get(), std::memory_order_release,
+                                                                  std::memory_order_relaxed)) {
       static_cast<void>(set.release());
     }
   }

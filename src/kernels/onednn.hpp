@@ -72,9 +72,7 @@ template <class F>
 auto guarded(const char* what, F&& f) -> decltype(f()) {
   try {
     return f();
-  } catch (const dnnl::error& error) {
-    rethrow(what, error);
-  }
+  } catch (const dnnl::error& error) { rethrow(what, error); }
 }
 
 }  // namespace lazyfx::kernels::onednn

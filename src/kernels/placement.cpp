@@ -8,9 +8,7 @@ AxisOrder memory_order(Layout layout, std::size_t rank) {
   AxisOrder order{};
   for (std::size_t i = 0; i < rank; ++i) order[i] = static_cast<std::uint8_t>(i);
   if (layout == Layout::row_major) return order;
-  if (rank < 3 || rank > 5) {
-    throw Error(ErrorKind::unsupported, "channels_last needs rank 3 to 5, not " + std::to_string(rank));
-  }
+  if (rank < 3 || rank > 5) { throw Error(ErrorKind::unsupported, "channels_last needs rank 3 to 5, not " + std::to_string(rank)); }
   for (std::size_t i = 1; i + 1 < rank; ++i) order[i] = static_cast<std::uint8_t>(i + 1);
   order[rank - 1] = 1;
   return order;

@@ -234,8 +234,10 @@ std::unique_ptr<Kernel> make_resize(const primitive::Resize& resize, const Opera
   }
   return visit_dtype(input.dtype, [&](auto type) -> std::unique_ptr<Kernel> {
     using T = typename decltype(type)::type;
-    if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, bool>) refuse_dtype("resize", input.dtype);
-    else return std::make_unique<WeightedResize<T>>(std::move(axes));
+    if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, bool>)
+      refuse_dtype("resize", input.dtype);
+    else
+      return std::make_unique<WeightedResize<T>>(std::move(axes));
   });
 }
 

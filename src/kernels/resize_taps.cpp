@@ -55,12 +55,15 @@ AxisTaps make_taps(const primitive::Resize& resize, std::int64_t in, std::int64_
   if (in == out && scale == 1.0f) return taps;
   if (out == 0) return taps;
   if (in <= 0 || in > std::numeric_limits<std::int32_t>::max() || !(scale > 0) || !std::isfinite(scale)) {
-    throw Error(ErrorKind::invalid_argument, "resize of an axis from " + std::to_string(in) + " to " + std::to_string(out) + " is not possible");
+    throw Error(ErrorKind::invalid_argument,
+                "resize of an axis from " + std::to_string(in) + " to " + std::to_string(out) + " is not possible");
   }
   taps.taps = resize.mode == ResizeMode::nearest ? 1 : resize.mode == ResizeMode::linear ? 2 : 4;
   taps.index.reserve(static_cast<std::size_t>(out) * taps.taps);
   const auto last = static_cast<float>(in - 1);
-  const auto clamped = [&](float x) { return static_cast<std::int32_t>(std::clamp<std::int64_t>(static_cast<std::int64_t>(std::clamp(x, -4.0f, last + 4)), 0, in - 1)); };
+  const auto clamped = [&](float x) {
+    return static_cast<std::int32_t>(std::clamp<std::int64_t>(static_cast<std::int64_t>(std::clamp(x, -4.0f, last + 4)), 0, in - 1));
+  };
   for (std::int64_t i = 0; i < out; ++i) {
     const float x = source(resize.coordinates, i, scale, in, out);
     if (resize.mode == ResizeMode::nearest) {

@@ -107,8 +107,7 @@ class Matcher {
         const bool swapped = constant(i->a).has_value();
         const auto bound = swapped ? constant(i->a) : cb;
         if (!bound || !follow(swapped ? i->b : i->a)) return false;
-        const bool bounded = !tail_.steps.empty() && tail_.steps.back().op == Op::relu &&
-                             tail_.steps.back().alpha == 0 && *bound > 0;
+        const bool bounded = !tail_.steps.empty() && tail_.steps.back().op == Op::relu && tail_.steps.back().alpha == 0 && *bound > 0;
         if (bounded) tail_.steps.pop_back();
         append(Op::clip, bounded ? 0 : -infinity, *bound);
         return true;
@@ -123,8 +122,7 @@ class Matcher {
         return true;
       case ScalarOp::select: return elu(*i);
       case ScalarOp::mul:
-        return product(i->a, i->b) || product(i->b, i->a) || combined(i->a, i->b, Op::mul) ||
-               combined(i->b, i->a, Op::mul);
+        return product(i->a, i->b) || product(i->b, i->a) || combined(i->a, i->b, Op::mul) || combined(i->b, i->a, Op::mul);
       case ScalarOp::add: return combined(i->a, i->b, Op::add) || combined(i->b, i->a, Op::add);
       case ScalarOp::sub: return combined(i->a, i->b, Op::sub);
       default: return false;

@@ -14,12 +14,19 @@ struct Tail {
     relu,    ///< x < 0 ? alpha * x : x
     clip,    ///< min(max(x, alpha), beta)
     linear,  ///< alpha * x + beta
-    abs, sqrt, exp, tanh, sigmoid, square,
+    abs,
+    sqrt,
+    exp,
+    tanh,
+    sigmoid,
+    square,
     swish,       ///< x * sigmoid(alpha * x)
     hard_swish,  ///< x * clip(x / 6 + 0.5, 0, 1)
     gelu,        ///< x * (1 + erf(x / sqrt(2))) / 2
     elu,         ///< x < 0 ? alpha * (exp(x) - 1) : x
-    add, sub, mul,  ///< with an operand y: x + alpha * y, x - y, x * y
+    add,
+    sub,
+    mul,  ///< with an operand y: x + alpha * y, x - y, x * y
   };
   struct Step {
     Op op;

@@ -111,8 +111,10 @@ T bits_of(const ScalarProgram::Constant& constant) {
     using V = typename decltype(type)::type;
     if constexpr (sizeof(V) == sizeof(T) && !std::is_same_v<V, std::string>) {
       V value;
-      if constexpr (std::is_integral_v<V>) value = static_cast<V>(constant.integer);
-      else value = convert<V>(constant.real);
+      if constexpr (std::is_integral_v<V>)
+        value = static_cast<V>(constant.integer);
+      else
+        value = convert<V>(constant.real);
       std::memcpy(&bits, &value, sizeof bits);
     }
   });
@@ -149,7 +151,8 @@ std::optional<Walk> walk_in_layout(const Operand& operand, std::span<const std::
       const std::int64_t step = strides[i] / row_major[axis];
       if (std::abs(step) >= operand.shape[axis] || extent[i] > operand.shape[axis]) continue;
       const std::int64_t reach = step * (extent[i] - 1);
-      if (low[axis] + std::min<std::int64_t>(reach, 0) < 0 || high[axis] + std::max<std::int64_t>(reach, 0) >= operand.shape[axis]) continue;
+      if (low[axis] + std::min<std::int64_t>(reach, 0) < 0 || high[axis] + std::max<std::int64_t>(reach, 0) >= operand.shape[axis])
+        continue;
       (reach < 0 ? low : high)[axis] += reach;
       walk.strides[i] = step * own[axis];
       found = true;
@@ -160,7 +163,8 @@ std::optional<Walk> walk_in_layout(const Operand& operand, std::span<const std::
 }
 
 bool transfer_follows(const primitive::Transfer& transfer, std::span<const Operand> inputs, const Operand& output) {
-  if (inputs.size() != transfer.regions.size() || output.shape.rank() < 3 || output.shape.rank() > 5 || output.shape.size() == 0) return false;
+  if (inputs.size() != transfer.regions.size() || output.shape.rank() < 3 || output.shape.rank() > 5 || output.shape.size() == 0)
+    return false;
   const Operand placed_output{output.dtype, output.shape, Layout::channels_last};
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const auto& region = transfer.regions[i];
@@ -175,7 +179,8 @@ bool transfer_follows(const primitive::Transfer& transfer, std::span<const Opera
 std::unique_ptr<Kernel> make_transfer(const primitive::Transfer& transfer, std::span<const Operand> inputs, const Operand& output) {
   require_inputs(inputs.size(), transfer.regions.size(), transfer.regions.size(), "transfer");
   if (output.dtype == DType::string) refuse_dtype("transfer", output.dtype);
-  if (transfer.has_fill && transfer.fill.dtype != output.dtype) throw Error(ErrorKind::invalid_argument, "transfer fills with another dtype");
+  if (transfer.has_fill && transfer.fill.dtype != output.dtype)
+    throw Error(ErrorKind::invalid_argument, "transfer fills with another dtype");
   std::vector<Copy> copies;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const auto& region = transfer.regions[i];

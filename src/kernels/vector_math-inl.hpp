@@ -117,8 +117,8 @@ HWY_INLINE V log_of(V x) {
   const auto exponent = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(I(), 0x3f3504f3)));
   const V f = hn::Sub(hn::BitCast(F(), hn::Sub(bits, hn::ShiftLeft<23>(exponent))), set(1));
   const V e = hn::Add(hn::ConvertTo(F(), exponent), hn::IfThenElseZero(subnormal, set(-25)));
-  static constexpr float c[] = {0.3333333134651184f,  -0.250008225440979f,   0.20001226663589478f, -0.16623356938362122f,
-                                0.14201761782169342f, -0.131601944565773f,   0.12761549651622772f, -0.07634429633617401f};
+  static constexpr float c[] = {0.3333333134651184f,  -0.250008225440979f, 0.20001226663589478f, -0.16623356938362122f,
+                                0.14201761782169342f, -0.131601944565773f, 0.12761549651622772f, -0.07634429633617401f};
   const V f2 = hn::Mul(f, f);
   V tail = hn::Mul(hn::Mul(f2, f), horner(f, c));
   tail = hn::MulAdd(e, set(-2.12194440e-4f), tail);
@@ -131,8 +131,8 @@ HWY_INLINE V log_of(V x) {
 }
 
 HWY_INLINE V tanh_of(V x) {
-  static constexpr float p[] = {1.0f, 0.13680845499038696f, 0.003869494656100869f, 2.803103780024685e-05f, 3.064185349899162e-08f,
-                                -1.2245736542848551e-11f};
+  static constexpr float p[] = {
+      1.0f, 0.13680845499038696f, 0.003869494656100869f, 2.803103780024685e-05f, 3.064185349899162e-08f, -1.2245736542848551e-11f};
   static constexpr float q[] = {1.0f, 0.47014176845550537f, 0.027250107377767563f, 0.0003940689784940332f, 1.2890156995126745e-06f};
   x = clamp(x, -9, 9);
   const V y = hn::Mul(x, x);
@@ -140,10 +140,10 @@ HWY_INLINE V tanh_of(V x) {
 }
 
 HWY_INLINE V erf_of(V x) {
-  static constexpr float p[] = {1.1283791065216064f,   0.19154247641563416f,   0.0528741291265468f, 0.003807741217315197f,
-                                0.000284664478385821f, 2.025793946813792e-06f};
-  static constexpr float q[] = {1.0f, 0.5030827522277832f, 0.11455612629652023f, 0.015054268762469292f, 0.0011705973884090781f,
-                                3.782938438234851e-05f};
+  static constexpr float p[] = {1.1283791065216064f,   0.19154247641563416f,  0.0528741291265468f,
+                                0.003807741217315197f, 0.000284664478385821f, 2.025793946813792e-06f};
+  static constexpr float q[] = {
+      1.0f, 0.5030827522277832f, 0.11455612629652023f, 0.015054268762469292f, 0.0011705973884090781f, 3.782938438234851e-05f};
   x = clamp(x, -3.95f, 3.95f);
   const V y = hn::Mul(x, x);
   return clamp(quick_divide(hn::Mul(x, horner(y, p)), horner(y, q)), -1, 1);

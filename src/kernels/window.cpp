@@ -14,7 +14,8 @@ namespace {
 void read(const char* what, const char* name, std::array<std::int64_t, 3>& to, std::span<const std::int64_t> from, std::size_t spatial,
           std::int64_t least) {
   if (from.empty()) return;
-  if (from.size() != spatial) refuse(what, std::string("has ") + std::to_string(from.size()) + " " + name + " for " + std::to_string(spatial) + " dimensions");
+  if (from.size() != spatial)
+    refuse(what, std::string("has ") + std::to_string(from.size()) + " " + name + " for " + std::to_string(spatial) + " dimensions");
   for (std::size_t i = 0; i < spatial; ++i) {
     if (from[i] < least || from[i] > (std::int64_t{1} << 40)) refuse(what, std::string("has an impossible value in ") + name);
     to[3 - spatial + i] = from[i];
@@ -32,8 +33,8 @@ std::array<std::int64_t, 5> five_strides(const Operand& operand) {
 }  // namespace
 
 Window make_window(const char* what, const Operand& input, const Operand& output, std::span<const std::int64_t> kernel,
-                   std::span<const std::int64_t> strides, std::span<const std::int64_t> dilations,
-                   std::span<const std::int64_t> pads_begin, std::span<const std::int64_t> pads_end) {
+                   std::span<const std::int64_t> strides, std::span<const std::int64_t> dilations, std::span<const std::int64_t> pads_begin,
+                   std::span<const std::int64_t> pads_end) {
   const std::size_t rank = input.shape.rank();
   if (rank < 3 || rank > 5) refuse(what, "needs rank 3 to 5, not " + std::to_string(rank));
   if (output.shape.rank() != rank || output.shape[0] != input.shape[0]) {

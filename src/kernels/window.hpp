@@ -16,7 +16,7 @@ struct Window {
 /// Reads the attribute lists (each one value per spatial dimension, or empty for its neutral value).
 /// Throws Error(invalid_argument) for ranks, signs or sizes that do not fit together. `window.kernel` is filled from `kernel`.
 Window make_window(const char* what, const Operand& input, const Operand& output, std::span<const std::int64_t> kernel,
-                   std::span<const std::int64_t> strides, std::span<const std::int64_t> dilations,
-                   std::span<const std::int64_t> pads_begin, std::span<const std::int64_t> pads_end);
+                   std::span<const std::int64_t> strides, std::span<const std::int64_t> dilations, std::span<const std::int64_t> pads_begin,
+                   std::span<const std::int64_t> pads_end);
 
 }  // namespace lazyfx::kernels

@@ -30,7 +30,8 @@ std::vector<std::string> subgraph_paths(const Node& node, const Module& root) {
   std::vector<std::string> paths;
   if (node.op() != Opcode::call_function || root.submodules().empty()) return paths;
   for (const auto& [name, value] : node.kwargs()) {
-    if (value.is_string() && std::dynamic_pointer_cast<Subgraph>(root.find_submodule(value.as_string()))) paths.push_back(value.as_string());
+    if (value.is_string() && std::dynamic_pointer_cast<Subgraph>(root.find_submodule(value.as_string())))
+      paths.push_back(value.as_string());
   }
   return paths;
 }

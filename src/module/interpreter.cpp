@@ -207,7 +207,8 @@ Value Interpreter::call_function(NodeView node, std::span<const Value> args, con
   const OperatorPtr op = operators_.find(node.target());
   if (!op) throw Error(ErrorKind::unsupported, "no operator called " + node.target() + " is registered");
   const std::size_t outputs = uses_[static_cast<std::uint32_t>(node.id())].output_count;
-  const bool tensors_only = op->reference && std::none_of(args.begin(), args.end(), [](const Value& v) { return v.is_list() || v.is_none(); });
+  const bool tensors_only =
+      op->reference && std::none_of(args.begin(), args.end(), [](const Value& v) { return v.is_list() || v.is_none(); });
   return op->on_values && !tensors_only ? apply_to_values(*op, node, outputs) : apply(*op, node, args, kwargs, outputs);
 }
 
@@ -225,9 +226,8 @@ Value Interpreter::apply_to_values(const Operator& op, NodeView node, std::size_
     const std::string path = application.attributes.get_string(spec.name, "");
     const auto subgraph = std::dynamic_pointer_cast<Subgraph>(root_ ? root_->find_submodule(path) : nullptr);
     if (!subgraph) throw Error(ErrorKind::invalid_graph, "there is no Subgraph at '" + path + "', which " + spec.name + " names");
-    graphs.emplace_back([this, subgraph](std::span<const Value> values) {
-      return Interpreter(subgraph->graph(), subgraph.get(), operators_).run(values);
-    });
+    graphs.emplace_back(
+        [this, subgraph](std::span<const Value> values) { return Interpreter(subgraph->graph(), subgraph.get(), operators_).run(values); });
   }
   std::vector<Value> results = run_on_values(op, {inputs, application.attributes, graphs, output_count});
   if (results.size() == 1) return std::move(results.front());

@@ -31,7 +31,8 @@ NamedSnapshots named_subgraphs(const Snapshot& graph, const Scope& root, const F
       for (const auto& [key, value] : node.kwargs()) {
         if (!value.is_string()) continue;
         const auto [named, within] = find(scope, value.as_string());
-        if (named != nullptr && seen.insert(prefix + value.as_string()).second) pending.push_back({prefix + value.as_string(), named, within});
+        if (named != nullptr && seen.insert(prefix + value.as_string()).second)
+          pending.push_back({prefix + value.as_string(), named, within});
       }
     }
     std::reverse(pending.begin() + static_cast<std::ptrdiff_t>(before), pending.end());

@@ -48,9 +48,7 @@ NestLock::~NestLock() {
   if (module_.owns_lock()) module_.unlock();
   if (nest_.owns_lock()) nest_.unlock();
   if (--held.locks > 0) return;
-  while (held.doomed != nullptr) {
-    const std::unique_ptr<ModuleCore> core(std::exchange(held.doomed, held.doomed->next_doomed_));
-  }
+  while (held.doomed != nullptr) { const std::unique_ptr<ModuleCore> core(std::exchange(held.doomed, held.doomed->next_doomed_)); }
 }
 
 WalkOrder ModuleCore::walk_up(bool (*enter)(const ModuleCore&)) {

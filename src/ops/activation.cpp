@@ -47,28 +47,63 @@ const double selu_gamma = 1.05070102214813232421875;
 
 std::vector<Activation> activations() {
   return {
-      {"LeakyRelu", 6, {real("alpha", 0.01)}, [](double x, double a, double) { return x < 0 ? a * x : x; },
+      {"LeakyRelu",
+       6,
+       {real("alpha", 0.01)},
+       [](double x, double a, double) { return x < 0 ? a * x : x; },
        [](Scalar x, double a, double) { return apply(ScalarOp::prelu, x, a); }},
-      {"Elu", 6, {real("alpha", 1)}, [](double x, double a, double) { return x < 0 ? a * std::expm1(x) : x; },
+      {"Elu",
+       6,
+       {real("alpha", 1)},
+       [](double x, double a, double) { return x < 0 ? a * std::expm1(x) : x; },
        [](Scalar x, double a, double) { return select(below_zero(x), exp_minus_one(x) * a, x); }},
-      {"Selu", 6, {real("alpha", selu_alpha), real("gamma", selu_gamma)},
+      {"Selu",
+       6,
+       {real("alpha", selu_alpha), real("gamma", selu_gamma)},
        [](double x, double a, double g) { return g * (x < 0 ? a * std::expm1(x) : x); },
        [](Scalar x, double a, double g) { return select(below_zero(x), exp_minus_one(x) * (a * g), x * g); }},
-      {"Celu", 12, {real("alpha", 1)}, [](double x, double a, double) { return x < 0 ? a * std::expm1(x / a) : x; },
+      {"Celu",
+       12,
+       {real("alpha", 1)},
+       [](double x, double a, double) { return x < 0 ? a * std::expm1(x / a) : x; },
        [](Scalar x, double a, double) { return select(below_zero(x), exp_minus_one(x * (1 / a)) * a, x); }},
-      {"ThresholdedRelu", 10, {real("alpha", 1)}, [](double x, double a, double) { return x <= a ? 0 : x; },
+      {"ThresholdedRelu",
+       10,
+       {real("alpha", 1)},
+       [](double x, double a, double) { return x <= a ? 0 : x; },
        [](Scalar x, double a, double) { return select(apply(ScalarOp::less_equal, x, a), 0, x); }},
-      {"HardSigmoid", 6, {real("alpha", 0.2), real("beta", 0.5)},
-       [](double x, double a, double b) { const double y = a * x + b; return y < 0 ? 0 : y > 1 ? 1 : y; },
+      {"HardSigmoid",
+       6,
+       {real("alpha", 0.2), real("beta", 0.5)},
+       [](double x, double a, double b) {
+         const double y = a * x + b;
+         return y < 0 ? 0 : y > 1 ? 1 : y;
+       },
        [](Scalar x, double a, double b) { return clip(multiply_add(x, a, b), 0, 1); }},
-      {"HardSwish", 14, {}, [](double x, double, double) { const double y = x / 6 + 0.5; return x * (y < 0 ? 0 : y > 1 ? 1 : y); },
+      {"HardSwish",
+       14,
+       {},
+       [](double x, double, double) {
+         const double y = x / 6 + 0.5;
+         return x * (y < 0 ? 0 : y > 1 ? 1 : y);
+       },
        [](Scalar x, double, double) { return x * clip(multiply_add(x, 1.0 / 6, 0.5), 0, 1); }},
-      {"Softplus", 1, {}, [](double x, double, double) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); },
+      {"Softplus",
+       1,
+       {},
+       [](double x, double, double) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); },
        [](Scalar x, double, double) { return apply(ScalarOp::softplus, x); }},
-      {"Softsign", 1, {}, [](double x, double, double) { return x / (1 + std::fabs(x)); },
+      {"Softsign",
+       1,
+       {},
+       [](double x, double, double) { return x / (1 + std::fabs(x)); },
        [](Scalar x, double, double) { return apply(ScalarOp::softsign, x); }},
-      {"Shrink", 9, {real("bias", 0), real("lambd", 0.5)},
-       [](double x, double bias, double l) { return x < -l ? x + bias : x > l ? x - bias : 0; },
+      {"Shrink",
+       9,
+       {real("bias", 0), real("lambd", 0.5)},
+       [](double x, double bias, double l) { return x < -l  ? x + bias
+                                                    : x > l ? x - bias
+                                                            : 0; },
        [](Scalar x, double bias, double l) {
          const Scalar upper = select(apply(ScalarOp::greater, x, l), x - bias, 0);
          return select(apply(ScalarOp::less, x, -l), x + bias, upper);
@@ -197,7 +232,8 @@ void add_activation(OperatorRegistry& registry) {
   registry.add(onnx("Relu", {6}, schema({"X"}, {"Y"}), same_as_input(floats | signed_integers), relu_kernel, lower_relu));
   registry.add(onnx("PRelu", {7}, schema({"X", "slope"}, {"Y"}), prelu_type, prelu_kernel, lower_prelu));
   registry.add(onnx("Clip", {11}, schema({"input", "min?", "max?"}, {"output"}), clip_type, clip_kernel, lower_clip));
-  registry.add(onnx("Clip@6", {6, 10}, schema({"input"}, {"output"}, {real("min"), real("max")}), same_as_input(floats), clip6_kernel, lower_clip6));
+  registry.add(
+      onnx("Clip@6", {6, 10}, schema({"input"}, {"output"}, {real("min"), real("max")}), same_as_input(floats), clip6_kernel, lower_clip6));
 }
 
 }  // namespace lazyfx::ops

@@ -79,7 +79,8 @@ std::vector<TensorType> top_k_type(const TypeContext& c, bool from_input) {
 }
 
 template <class C>
-void top_of_row(const C* row, std::int64_t length, std::int64_t k, bool largest, std::vector<C>& values, std::vector<std::int64_t>& indices) {
+void top_of_row(const C* row, std::int64_t length, std::int64_t k, bool largest, std::vector<C>& values,
+                std::vector<std::int64_t>& indices) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(length));
   for (std::int64_t i = 0; i < length; ++i) order[static_cast<std::size_t>(i)] = i;
   // NaN counts as larger than everything, and of equal elements the one with the lower index comes first.
@@ -106,7 +107,8 @@ std::vector<Tensor> top_k(const Tensor& x, std::int64_t k, const Attributes& att
     const std::vector<C> rows = read_rows<C>(x, axis);
     std::vector<C> values;
     std::vector<std::int64_t> indices;
-    for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(length)) top_of_row(rows.data() + at, length, k, largest, values, indices);
+    for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(length))
+      top_of_row(rows.data() + at, length, k, largest, values, indices);
     return std::vector{write_rows(x.dtype(), x.shape(), axis, k, values), write_rows(DType::i64, x.shape(), axis, k, indices)};
   });
   outputs.resize(output_count);
@@ -128,10 +130,12 @@ void add_arg_reduce(OperatorRegistry& registry) {
   const auto attributes = [] { return std::vector{integer("axis", 0), integer("keepdims", 1), integer("select_last_index", 0)}; };
   registry.add(onnx("ArgMax", {1}, schema({"data"}, {"reduced"}, attributes()), type_rule, kernel(true)));
   registry.add(onnx("ArgMin", {1}, schema({"data"}, {"reduced"}, attributes()), type_rule, kernel(false)));
-  registry.add(onnx("TopK", {10}, schema({"X", "K"}, {"Values", "Indices?"}, {integer("axis", -1), integer("largest", 1), integer("sorted", 1)}),
-                    [](const TypeContext& c) { return top_k_type(c, true); }, top_k_kernel));
-  registry.add(onnx("TopK@1", {1, 9}, schema({"X"}, {"Values", "Indices?"}, {integer("axis", -1), required(integer("k"))}),
-                    [](const TypeContext& c) { return top_k_type(c, false); }, top_k1_kernel));
+  registry.add(onnx(
+      "TopK", {10}, schema({"X", "K"}, {"Values", "Indices?"}, {integer("axis", -1), integer("largest", 1), integer("sorted", 1)}),
+      [](const TypeContext& c) { return top_k_type(c, true); }, top_k_kernel));
+  registry.add(onnx(
+      "TopK@1", {1, 9}, schema({"X"}, {"Values", "Indices?"}, {integer("axis", -1), required(integer("k"))}),
+      [](const TypeContext& c) { return top_k_type(c, false); }, top_k1_kernel));
 }
 
 }  // namespace lazyfx::ops

@@ -8,8 +8,7 @@ namespace lazyfx {
 namespace {
 
 [[noreturn]] void wrong_kind(std::string_view name, const Argument& value, const char* expected) {
-  throw Error(ErrorKind::invalid_graph,
-              "attribute " + std::string(name) + " is " + value.kind() + " where " + expected + " is expected");
+  throw Error(ErrorKind::invalid_graph, "attribute " + std::string(name) + " is " + value.kind() + " where " + expected + " is expected");
 }
 
 const Argument& required(const Attributes& attributes, std::string_view name) {
@@ -65,7 +64,9 @@ std::string Attributes::get_string(std::string_view name, std::string_view fallb
 std::vector<std::int64_t> Attributes::get_ints(std::string_view name) const {
   return list_of<std::int64_t>(*this, name, "a list of integers", as_int);
 }
-std::vector<double> Attributes::get_floats(std::string_view name) const { return list_of<double>(*this, name, "a list of numbers", as_real); }
+std::vector<double> Attributes::get_floats(std::string_view name) const {
+  return list_of<double>(*this, name, "a list of numbers", as_real);
+}
 std::vector<std::string> Attributes::get_strings(std::string_view name) const {
   return list_of<std::string>(*this, name, "a list of strings", as_text);
 }

@@ -13,7 +13,9 @@ namespace {
 using Arity = Parameter::Arity;
 using Kind = AttributeSpec::Kind;
 
-[[noreturn]] void refuse(const Operator& op, const std::string& message) { throw Error(ErrorKind::invalid_graph, op.name + ": " + message); }
+[[noreturn]] void refuse(const Operator& op, const std::string& message) {
+  throw Error(ErrorKind::invalid_graph, op.name + ": " + message);
+}
 
 std::string numbered(std::size_t i, const std::string& name) { return "input " + std::to_string(i) + " (" + name + ")"; }
 
@@ -124,7 +126,8 @@ Argument canonical(Kind kind, const Argument& a) {
       for (const Argument& item : a.items()) items.emplace_back(item.as_double());
       return Argument::list(std::move(items));
     }
-    case Kind::strings: return is_list_of(a, [](const Argument& item) { return item.is_string(); }) ? Argument::list(a.items()) : Argument();
+    case Kind::strings:
+      return is_list_of(a, [](const Argument& item) { return item.is_string(); }) ? Argument::list(a.items()) : Argument();
     case Kind::tensor: return a.is_tensor() ? a : Argument();
     case Kind::dtype: return a.is_dtype() ? a : Argument();
     case Kind::graph: return a.is_string() ? a : Argument();
@@ -164,7 +167,8 @@ void check_keywords(const Operator& op, const Keywords& kwargs) {
 template <class T>
 Tensor integer_tensor(std::int64_t value, DType dtype) {
   if (!std::in_range<T>(value)) {
-    throw Error(ErrorKind::invalid_graph, "the number " + std::to_string(value) + " does not fit beside a tensor of dtype " + to_string(dtype));
+    throw Error(ErrorKind::invalid_graph,
+                "the number " + std::to_string(value) + " does not fit beside a tensor of dtype " + to_string(dtype));
   }
   return Tensor::scalar<T>(static_cast<T>(value));
 }
@@ -188,9 +192,7 @@ Application bind(const Operator& op, const Arguments& args, const Keywords& kwar
 Tensor literal_tensor(const Argument& literal, std::optional<DType> beside) {
   if (literal.is_tensor()) return literal.as_tensor();
   if (literal.is_string()) return Tensor::scalar(literal.as_string());
-  if (!is_number(literal)) {
-    throw Error(ErrorKind::invalid_graph, std::string("a ") + literal.kind() + " does not stand for a tensor");
-  }
+  if (!is_number(literal)) { throw Error(ErrorKind::invalid_graph, std::string("a ") + literal.kind() + " does not stand for a tensor"); }
   if (literal.is_double()) return real_tensor(literal.as_double(), beside && is_floating(*beside) ? *beside : DType::f32);
   const std::int64_t value = literal.is_bool() ? std::int64_t{literal.as_bool()} : literal.as_int();
   if (beside && is_floating(*beside)) return real_tensor(static_cast<double>(value), *beside);

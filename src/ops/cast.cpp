@@ -75,13 +75,15 @@ bool lower(LoweringContext& c) {
 
 void add_cast(OperatorRegistry& registry) {
   // saturate came with version 19, for 8-bit floats, which are not offered: it changes nothing.
-  registry.add(onnx("Cast", {6}, schema({"input"}, {"output"}, {integer("saturate", 1), required(dtype("to"))}),
-                    [](const TypeContext& c) { return std::vector{typed(target_of(c.attributes), input(c, 0).dims)}; },
-                    [](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return std::vector{cast(in[0], target_of(attributes))}; },
-                    lower));
-  registry.add(onnx("CastLike", {15}, schema({"input", "target_type"}, {"output"}, {integer("saturate", 1)}),
-                    [](const TypeContext& c) { return std::vector{typed(input(c, 1).dtype, input(c, 0).dims)}; },
-                    [](std::span<const Tensor> in, const Attributes&, std::size_t) { return std::vector{cast(in[0], in[1].dtype())}; }, lower));
+  registry.add(onnx(
+      "Cast", {6}, schema({"input"}, {"output"}, {integer("saturate", 1), required(dtype("to"))}),
+      [](const TypeContext& c) { return std::vector{typed(target_of(c.attributes), input(c, 0).dims)}; },
+      [](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return std::vector{cast(in[0], target_of(attributes))}; },
+      lower));
+  registry.add(onnx(
+      "CastLike", {15}, schema({"input", "target_type"}, {"output"}, {integer("saturate", 1)}),
+      [](const TypeContext& c) { return std::vector{typed(input(c, 1).dtype, input(c, 0).dims)}; },
+      [](std::span<const Tensor> in, const Attributes&, std::size_t) { return std::vector{cast(in[0], in[1].dtype())}; }, lower));
 }
 
 }  // namespace lazyfx::ops

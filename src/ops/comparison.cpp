@@ -11,9 +11,10 @@ constexpr DTypeSet booleans{DType::boolean};
 
 template <class F>
 Operator comparison(const char* type, int since, DTypeSet allowed, F f, ScalarOp op) {
-  return onnx(type, {since}, schema({"A", "B"}, {"C"}), broadcasting(allowed, DType::boolean),
-              [f](std::span<const Tensor> in, const Attributes&, std::size_t) { return std::vector{map(in[0], in[1], DType::boolean, f)}; },
-              lower_binary(op));
+  return onnx(
+      type, {since}, schema({"A", "B"}, {"C"}), broadcasting(allowed, DType::boolean),
+      [f](std::span<const Tensor> in, const Attributes&, std::size_t) { return std::vector{map(in[0], in[1], DType::boolean, f)}; },
+      lower_binary(op));
 }
 
 std::vector<Tensor> not_kernel(std::span<const Tensor> in, const Attributes&, std::size_t) {
@@ -36,9 +37,8 @@ Signs detected(const Attributes& attributes) {
 
 std::vector<Tensor> is_inf_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
   const Signs signs = detected(attributes);
-  return {map(in[0], DType::boolean, [signs](auto x) {
-    return std::isinf(static_cast<double>(x)) && (x < 0 ? signs.negative : signs.positive);
-  })};
+  return {map(in[0], DType::boolean,
+              [signs](auto x) { return std::isinf(static_cast<double>(x)) && (x < 0 ? signs.negative : signs.positive); })};
 }
 
 bool lower_is_inf(LoweringContext& c) {
@@ -113,8 +113,8 @@ void add_comparison(OperatorRegistry& registry) {
   registry.add(comparison("Xor", 7, booleans, [](auto a, auto b) { return (a != 0) != (b != 0); }, ScalarOp::logical_xor));
   registry.add(onnx("Not", {1}, schema({"X"}, {"Y"}), same_as_input(booleans), not_kernel, lower_unary(ScalarOp::logical_not)));
   registry.add(onnx("IsNaN", {9}, schema({"X"}, {"Y"}), to_boolean, is_nan_kernel, lower_unary(ScalarOp::is_nan)));
-  registry.add(onnx("IsInf", {10}, schema({"X"}, {"Y"}, {integer("detect_negative", 1), integer("detect_positive", 1)}), to_boolean, is_inf_kernel,
-                    lower_is_inf));
+  registry.add(onnx("IsInf", {10}, schema({"X"}, {"Y"}, {integer("detect_negative", 1), integer("detect_positive", 1)}), to_boolean,
+                    is_inf_kernel, lower_is_inf));
   registry.add(onnx("Where", {9}, schema({"condition", "X", "Y"}, {"output"}), where_type, where_kernel, lower_where));
   registry.add(onnx("BitShift", {11}, schema({"X", "Y"}, {"Z"}, {required(text("direction"))}), shift_type, shift_kernel));
 }

@@ -12,7 +12,8 @@ std::vector<TensorType> concat_type(const TypeContext& c) {
     const auto& dims = input(c, i).dims;
     if (!dims) continue;
     if (out && out->size() != dims->size()) {
-      fail("input " + std::to_string(i) + " has " + std::to_string(dims->size()) + " dimensions where others have " + std::to_string(out->size()));
+      fail("input " + std::to_string(i) + " has " + std::to_string(dims->size()) + " dimensions where others have " +
+           std::to_string(out->size()));
     }
     out = out.value_or(unknown_dims(dims->size()));
   }
@@ -79,7 +80,8 @@ bool lower_concat(LoweringContext& c) {
 }  // namespace
 
 void add_concat(OperatorRegistry& registry) {
-  registry.add(onnx("Concat", {4}, schema({"inputs..."}, {"concat_result"}, {required(integer("axis"))}), concat_type, concat_kernel, lower_concat));
+  registry.add(
+      onnx("Concat", {4}, schema({"inputs..."}, {"concat_result"}, {required(integer("axis"))}), concat_type, concat_kernel, lower_concat));
 }
 
 }  // namespace lazyfx::ops

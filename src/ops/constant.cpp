@@ -48,7 +48,8 @@ std::vector<TensorType> constant_of_shape_type(const TypeContext& c) {
   const DType dtype = fill_of(c.attributes).dtype();
   const auto& given = input(c, 0, {DType::i64}, "input").dims;
   if (const auto shape = constant_ints(c, 0)) return {TensorType(dtype, Shape(*shape))};
-  const bool rank_known = given && given->size() == 1 && given->front().known() && given->front().size <= static_cast<std::int64_t>(Shape::max_rank);
+  const bool rank_known =
+      given && given->size() == 1 && given->front().known() && given->front().size <= static_cast<std::int64_t>(Shape::max_rank);
   return {typed(dtype, rank_known ? std::optional(unknown_dims(static_cast<std::size_t>(given->front().size))) : std::nullopt)};
 }
 
@@ -142,20 +143,22 @@ bool lower_eye(LoweringContext& c) {
 
 void add_constant(OperatorRegistry& registry) {
   // Newer versions add attributes that give the value in other forms.
-  registry.add(onnx("Constant", {1}, schema({}, {"output"},
-                                            {tensor("value"), real("value_float"), reals("value_floats"), integer("value_int"),
-                                             integers("value_ints"), text("value_string"), texts("value_strings")}),
-                    constant_type,
-                    [](std::span<const Tensor>, const Attributes& attributes, std::size_t) { return std::vector{value_of(attributes)}; },
-                    lower_constant));
-  registry.add(onnx("ConstantOfShape", {9}, schema({"input"}, {"output"}, {tensor("value")}), constant_of_shape_type, constant_of_shape_kernel,
-                    lower_constant_of_shape));
+  registry.add(onnx(
+      "Constant", {1},
+      schema({}, {"output"},
+             {tensor("value"), real("value_float"), reals("value_floats"), integer("value_int"), integers("value_ints"),
+              text("value_string"), texts("value_strings")}),
+      constant_type, [](std::span<const Tensor>, const Attributes& attributes, std::size_t) { return std::vector{value_of(attributes)}; },
+      lower_constant));
+  registry.add(onnx("ConstantOfShape", {9}, schema({"input"}, {"output"}, {tensor("value")}), constant_of_shape_type,
+                    constant_of_shape_kernel, lower_constant_of_shape));
   registry.add(onnx("Range", {11}, schema({"start", "limit", "delta"}, {"output"}), range_type, range_kernel));
-  registry.add(onnx("EyeLike", {9}, schema({"input"}, {"output"}, {dtype("dtype"), integer("k", 0)}), eye_type,
-                    [](std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
-                      return std::vector{eye(eye_dtype(attributes, in[0].dtype()), in[0].shape(), attributes.get_int("k", 0))};
-                    },
-                    lower_eye));
+  registry.add(onnx(
+      "EyeLike", {9}, schema({"input"}, {"output"}, {dtype("dtype"), integer("k", 0)}), eye_type,
+      [](std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
+        return std::vector{eye(eye_dtype(attributes, in[0].dtype()), in[0].shape(), attributes.get_int("k", 0))};
+      },
+      lower_eye));
 }
 
 }  // namespace lazyfx::ops

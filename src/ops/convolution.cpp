@@ -242,7 +242,8 @@ std::vector<Tensor> conv_transpose_kernel(std::span<const Tensor> in, const Attr
   const std::vector<double> x = read<double>(in[0]);
   // Group by group: rows are output channels and taps, columns are input channels.
   const std::int64_t rows = g.out_channels * g.tap_count();
-  const std::vector<double> w = read<double>(in[1].reshape(Shape{g.groups, g.in_channels, rows}).transpose(std::vector<std::size_t>{0, 2, 1}));
+  const std::vector<double> w =
+      read<double>(in[1].reshape(Shape{g.groups, g.in_channels, rows}).transpose(std::vector<std::size_t>{0, 2, 1}));
   std::vector<double> out = biased(shape, argument(in, 2));
   for (std::int64_t ng = 0; ng < g.batch * g.groups; ++ng) {
     const double* planes = x.data() + ng * g.in_channels * g.in_plane;
@@ -299,7 +300,8 @@ bool lower_conv_transpose(LoweringContext& c) {
 }
 
 std::vector<AttributeSpec> convolution_attributes() {
-  return {text("auto_pad", "NOTSET"), integers("dilations"), integer("group", 1), integers("kernel_shape"), integers("pads"), integers("strides")};
+  return {text("auto_pad", "NOTSET"), integers("dilations"), integer("group", 1),
+          integers("kernel_shape"),   integers("pads"),      integers("strides")};
 }
 
 }  // namespace

@@ -114,7 +114,8 @@ std::vector<Tensor> one_hot_kernel(std::span<const Tensor> in, const Attributes&
   const Shape& shape = in[0].shape();
   const std::size_t axis = axis_in(attributes.get_int("axis", -1), shape.rank() + 1);
   const std::int64_t depth = int_of(in[1], "input 1 (depth)");
-  if (in[2].rank() != 1 || in[2].size() != 2) fail("input 2 (values) has shape " + to_string(in[2].shape()) + " where 2 elements are expected");
+  if (in[2].rank() != 1 || in[2].size() != 2)
+    fail("input 2 (values) has shape " + to_string(in[2].shape()) + " where 2 elements are expected");
   Sizes dims(shape.begin(), shape.end());
   dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), depth);
   Tensor out = in[2].slice(0, 0, 1).reshape(Shape{}).expand(Shape(dims)).clone();
@@ -136,10 +137,12 @@ std::vector<Tensor> one_hot_kernel(std::span<const Tensor> in, const Attributes&
 }  // namespace
 
 void add_gather(OperatorRegistry& registry) {
-  registry.add(onnx("Gather", {1}, schema({"data", "indices"}, {"output"}, {integer("axis", 0)}), gather_type, gather_kernel, lower_gather));
+  registry.add(
+      onnx("Gather", {1}, schema({"data", "indices"}, {"output"}, {integer("axis", 0)}), gather_type, gather_kernel, lower_gather));
   registry.add(onnx("GatherElements", {11}, schema({"data", "indices"}, {"output"}, {integer("axis", 0)}), gather_elements_type,
                     gather_elements_kernel));
-  registry.add(onnx("OneHot", {9}, schema({"indices", "depth", "values"}, {"output"}, {integer("axis", -1)}), one_hot_type, one_hot_kernel));
+  registry.add(
+      onnx("OneHot", {9}, schema({"indices", "depth", "values"}, {"output"}, {integer("axis", -1)}), one_hot_type, one_hot_kernel));
 }
 
 }  // namespace lazyfx::ops

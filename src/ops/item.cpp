@@ -18,7 +18,8 @@ Value item_of(const Value& whole, const Value& index, bool of_operator) {
   const auto size = static_cast<std::int64_t>(items.size());
   const std::int64_t i = index.as_int();
   if (i < 0 && of_operator && !whole.is_list()) {
-    throw Error(ErrorKind::invalid_argument, "the outputs of an operator are counted from 0, not from their end: there is no item " + std::to_string(i));
+    throw Error(ErrorKind::invalid_argument,
+                "the outputs of an operator are counted from 0, not from their end: there is no item " + std::to_string(i));
   }
   if (i < -size || i >= size) {
     throw Error(ErrorKind::invalid_argument, "getitem: there is no item " + std::to_string(i) + " among " + std::to_string(size));

@@ -19,7 +19,8 @@ Axes permutation_of(const Attributes& attributes, std::size_t rank) {
     std::iota(permutation.rbegin(), permutation.rend(), std::size_t{0});
     return permutation;
   }
-  if (given.size() != rank) fail("attribute perm has " + std::to_string(given.size()) + " entries for " + std::to_string(rank) + " dimensions");
+  if (given.size() != rank)
+    fail("attribute perm has " + std::to_string(given.size()) + " entries for " + std::to_string(rank) + " dimensions");
   axes_in(given, rank);  // refuses what is no permutation
   for (std::size_t i = 0; i < rank; ++i) permutation[i] = axis_in(given[i], rank);
   return permutation;
@@ -27,7 +28,8 @@ Axes permutation_of(const Attributes& attributes, std::size_t rank) {
 
 std::vector<TensorType> transpose_type(const TypeContext& c) {
   const TensorType& x = input(c, 0);
-  if (!x.dims) return {typed(x.dtype, c.attributes.has("perm") ? std::optional(unknown_dims(c.attributes.get_ints("perm").size())) : std::nullopt)};
+  if (!x.dims)
+    return {typed(x.dtype, c.attributes.has("perm") ? std::optional(unknown_dims(c.attributes.get_ints("perm").size())) : std::nullopt)};
   Dims out;
   for (const std::size_t axis : permutation_of(c.attributes, x.dims->size())) out.push_back((*x.dims)[axis]);
   return {TensorType(x.dtype, out)};
@@ -67,7 +69,8 @@ std::vector<TensorType> expand_type(const TypeContext& c) {
 
 std::vector<Tensor> expand_kernel(std::span<const Tensor> in, const Attributes&, std::size_t) {
   const auto shape = broadcast(in[0].shape(), Shape(ints_of(in[1], "input 1 (shape)")));
-  if (!shape) fail("shapes " + to_string(in[0].shape()) + " and " + to_string(Shape(ints_of(in[1], "input 1 (shape)"))) + " do not broadcast");
+  if (!shape)
+    fail("shapes " + to_string(in[0].shape()) + " and " + to_string(Shape(ints_of(in[1], "input 1 (shape)"))) + " do not broadcast");
   return {in[0].expand(*shape).contiguous()};
 }
 
@@ -105,7 +108,8 @@ std::vector<TensorType> tile_type(const TypeContext& c) {
 std::vector<Tensor> tile_kernel(std::span<const Tensor> in, const Attributes&, std::size_t) {
   const Tensor& x = in[0];
   const Sizes repeats = ints_of(in[1], "input 1 (repeats)");
-  if (repeats.size() != x.rank()) fail("input 1 (repeats) has " + std::to_string(repeats.size()) + " entries for " + std::to_string(x.rank()) + " dimensions");
+  if (repeats.size() != x.rank())
+    fail("input 1 (repeats) has " + std::to_string(repeats.size()) + " entries for " + std::to_string(x.rank()) + " dimensions");
   std::vector<std::int64_t> dims;
   for (std::size_t i = 0; i < x.rank(); ++i) dims.push_back(multiply(x.shape()[i], repeats[i]));
   Tensor out = Tensor::empty(x.dtype(), Shape(dims));
@@ -170,7 +174,8 @@ Shuffle space_to_depth(const Shape& x, const Attributes& attributes) {
 
 Dim divided(const Dim& d, std::int64_t by, const char* what) {
   if (!d.known()) return {};
-  if (d.size % by != 0) fail(std::string("the ") + what + " of the input, " + std::to_string(d.size) + ", is not a multiple of " + std::to_string(by));
+  if (d.size % by != 0)
+    fail(std::string("the ") + what + " of the input, " + std::to_string(d.size) + ", is not a multiple of " + std::to_string(by));
   return d.size / by;
 }
 
@@ -188,38 +193,41 @@ using ShuffleOf = Shuffle (*)(const Shape&, const Attributes&);
 
 Operator shuffle(const char* type, int since, Schema s, ShuffleOf shuffle_of, bool to_space) {
   const TypeRule rule = [to_space](const TypeContext& c) { return shuffle_type(c, to_space); };
-  return onnx(type, {since}, std::move(s), rule,
-              [=](std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
-                const std::optional<TensorType> x(TensorType(in[0].dtype(), in[0].shape()));
-                const Shape out = rule(TypeContext{{&x, 1}, {}, attributes, 1}).front().shape();
-                const Shuffle s6 = shuffle_of(in[0].shape(), attributes);
-                return std::vector{in[0].reshape(s6.split).transpose(s6.permutation).reshape(out)};
-              },
-              [=](LoweringContext& c) {
-                if (!inputs_are(c, fixed_size)) return false;
-                const Shuffle s6 = shuffle_of(c.shape(c.input(0)), c.attributes());
-                const auto strides = s6.split.row_major_strides();
-                Sizes dims;
-                Sizes steps;
-                for (const std::size_t axis : s6.permutation) {
-                  dims.push_back(s6.split[axis]);
-                  steps.push_back(strides[axis]);
-                }
-                const ValueRef seen = c.temporary(c.dtype(c.input(0)), Shape(dims));
-                emit_view(c, c.input(0), 0, steps, seen);
-                c.alias(seen, c.output(0));
-                return true;
-              });
+  return onnx(
+      type, {since}, std::move(s), rule,
+      [=](std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
+        const std::optional<TensorType> x(TensorType(in[0].dtype(), in[0].shape()));
+        const Shape out = rule(TypeContext{{&x, 1}, {}, attributes, 1}).front().shape();
+        const Shuffle s6 = shuffle_of(in[0].shape(), attributes);
+        return std::vector{in[0].reshape(s6.split).transpose(s6.permutation).reshape(out)};
+      },
+      [=](LoweringContext& c) {
+        if (!inputs_are(c, fixed_size)) return false;
+        const Shuffle s6 = shuffle_of(c.shape(c.input(0)), c.attributes());
+        const auto strides = s6.split.row_major_strides();
+        Sizes dims;
+        Sizes steps;
+        for (const std::size_t axis : s6.permutation) {
+          dims.push_back(s6.split[axis]);
+          steps.push_back(strides[axis]);
+        }
+        const ValueRef seen = c.temporary(c.dtype(c.input(0)), Shape(dims));
+        emit_view(c, c.input(0), 0, steps, seen);
+        c.alias(seen, c.output(0));
+        return true;
+      });
 }
 
 }  // namespace
 
 void add_layout(OperatorRegistry& registry) {
-  registry.add(onnx("Transpose", {1}, schema({"data"}, {"transposed"}, {integers("perm")}), transpose_type, transpose_kernel, lower_transpose));
+  registry.add(
+      onnx("Transpose", {1}, schema({"data"}, {"transposed"}, {integers("perm")}), transpose_type, transpose_kernel, lower_transpose));
   registry.add(onnx("Expand", {8}, schema({"input", "shape"}, {"output"}), expand_type, expand_kernel, lower_expand));
   registry.add(onnx("Tile", {6}, schema({"input", "repeats"}, {"output"}), tile_type, tile_kernel, lower_tile));
   // mode came with version 11; the default is what was meant before.
-  registry.add(shuffle("DepthToSpace", 1, schema({"input"}, {"output"}, {required(integer("blocksize")), text("mode", "DCR")}), depth_to_space, true));
+  registry.add(shuffle("DepthToSpace", 1, schema({"input"}, {"output"}, {required(integer("blocksize")), text("mode", "DCR")}),
+                       depth_to_space, true));
   registry.add(shuffle("SpaceToDepth", 1, schema({"input"}, {"output"}, {required(integer("blocksize"))}), space_to_depth, false));
 }
 

@@ -97,9 +97,8 @@ std::vector<Tensor> matmul_kernel(std::span<const Tensor> in, const Attributes&,
   std::vector<std::int64_t> dims(s.product.begin(), s.product.end());
   if (in[1].rank() == 1) dims.pop_back();
   if (in[0].rank() == 1) dims.erase(dims.end() - (in[1].rank() == 1 ? 1 : 2));
-  return visit_compute(a.dtype(), [&](auto type) {
-    return std::vector{write(a.dtype(), Shape(dims), product_of<typename decltype(type)::type>(a, b, s))};
-  });
+  return visit_compute(
+      a.dtype(), [&](auto type) { return std::vector{write(a.dtype(), Shape(dims), product_of<typename decltype(type)::type>(a, b, s))}; });
 }
 
 constexpr DTypeSet kernel_dtypes{DType::f32, DType::f64, DType::i32, DType::u32, DType::i64, DType::u64};
@@ -131,7 +130,8 @@ std::vector<TensorType> gemm_type(const TypeContext& c) {
   for (const std::size_t i : {0U, 1U}) {
     const auto& dims = c.inputs[i]->dims;
     if (dims && dims->size() != 2) {
-      fail("input " + std::to_string(i) + (i == 0 ? " (A)" : " (B)") + " has " + std::to_string(dims->size()) + " dimensions where 2 are expected");
+      fail("input " + std::to_string(i) + (i == 0 ? " (A)" : " (B)") + " has " + std::to_string(dims->size()) +
+           " dimensions where 2 are expected");
     }
   }
   const Transposition t = transposition(c.attributes);
@@ -146,7 +146,8 @@ std::vector<TensorType> gemm_type(const TypeContext& c) {
     const auto dims = broadcast_dims(out, c.inputs[2]->dims);
     const bool stretches = dims && (dims->size() != 2 || ((*dims)[0].known() && out[0].known() && (*dims)[0] != out[0]) ||
                                     ((*dims)[1].known() && out[1].known() && (*dims)[1] != out[1]));
-    if (stretches) fail("input 2 (C) of shape " + describe(*c.inputs[2]->dims) + " does not broadcast to the product of shape " + describe(out));
+    if (stretches)
+      fail("input 2 (C) of shape " + describe(*c.inputs[2]->dims) + " does not broadcast to the product of shape " + describe(out));
   }
   return {TensorType(a.dtype, out)};
 }
@@ -188,7 +189,8 @@ bool lower_gemm(LoweringContext& c) {
 
 void add_matmul(OperatorRegistry& registry) {
   registry.add(onnx("MatMul", {1}, schema({"A", "B"}, {"Y"}), matmul_type, matmul_kernel, lower_matmul));
-  registry.add(onnx("Gemm", {7}, schema({"A", "B", "C?"}, {"Y"}, {real("alpha", 1), real("beta", 1), integer("transA", 0), integer("transB", 0)}),
+  registry.add(onnx("Gemm", {7},
+                    schema({"A", "B", "C?"}, {"Y"}, {real("alpha", 1), real("beta", 1), integer("transA", 0), integer("transB", 0)}),
                     gemm_type, gemm_kernel, lower_gemm));
 }
 

@@ -10,7 +10,8 @@ namespace {
 Dim check_vector(const TypeContext& c, std::size_t i, const Dim& channels, const char* name) {
   const TensorType& type = input(c, i, floats, name);
   if (!type.dims) return channels;
-  if (type.dims->size() != 1) fail("input " + std::to_string(i) + " (" + name + ") has " + std::to_string(type.dims->size()) + " dimensions where one is expected");
+  if (type.dims->size() != 1)
+    fail("input " + std::to_string(i) + " (" + name + ") has " + std::to_string(type.dims->size()) + " dimensions where one is expected");
   return merge(channels, type.dims->front(), "the channels of X and the size of input " + std::to_string(i) + " (" + name + ")");
 }
 
@@ -116,8 +117,7 @@ bool lower_batch_normalization(LoweringContext& c) {
     const Affine a = affine_of(known[1], known[2], known[3], known[4], epsilon);
     const ValueRef scale = c.constant(write(dtype, per_channel, a.scale));
     const ValueRef shift = c.constant(write(dtype, per_channel, a.shift));
-    emit_elementwise(c, {c.input(0), scale, shift}, c.output(0),
-                     [](Body& b) { return multiply_add(b.input(0), b.input(1), b.input(2)); });
+    emit_elementwise(c, {c.input(0), scale, shift}, c.output(0), [](Body& b) { return multiply_add(b.input(0), b.input(1), b.input(2)); });
     return true;
   }
   std::vector<ValueRef> inputs{c.input(0)};
@@ -173,7 +173,8 @@ void emit_normalization(LoweringContext& c, ValueRef x, double epsilon, ValueRef
   emit_elementwise(c, {centered}, squares, [](Body& b) { return b.input(0) * b.input(0); });
   emit_reduce(c, primitive::ReduceKind::mean, squares, {1}, variance);
   const ValueRef inverse = c.temporary(dtype, column);
-  emit_elementwise(c, {variance}, inverse, [&](Body& b) { return apply(ScalarOp::reciprocal, apply(ScalarOp::sqrt, b.input(0) + epsilon)); });
+  emit_elementwise(c, {variance}, inverse,
+                   [&](Body& b) { return apply(ScalarOp::reciprocal, apply(ScalarOp::sqrt, b.input(0) + epsilon)); });
   if (mean_out != nullptr) c.alias(mean, *mean_out);
   if (inverse_out != nullptr) c.alias(inverse, *inverse_out);
   // One row of `rows` is a run of trailing elements of the result.
@@ -197,7 +198,8 @@ std::vector<TensorType> instance_normalization_type(const TypeContext& c) {
   TensorType x = input(c, 0, floats, "input");
   require_same_dtype(c, 0, 1);
   require_same_dtype(c, 0, 2);
-  if (x.dims && x.dims->size() < 3) fail("input 0 (input) has " + std::to_string(x.dims->size()) + " dimensions where at least 3 are expected");
+  if (x.dims && x.dims->size() < 3)
+    fail("input 0 (input) has " + std::to_string(x.dims->size()) + " dimensions where at least 3 are expected");
   Dim channels = x.dims ? (*x.dims)[1] : Dim();
   channels = check_vector(c, 1, channels, "scale");
   channels = check_vector(c, 2, channels, "B");
@@ -223,8 +225,8 @@ bool lower_instance_normalization(LoweringContext& c) {
   const std::int64_t rows = shape[0] * shape[1];
   const ValueRef scale = c.reshape(c.input(1), per_channel);
   const ValueRef shift = c.reshape(c.input(2), per_channel);
-  emit_normalization(c, c.reshape(c.input(0), Shape{rows, shape.size() / rows}), c.attributes().get_float("epsilon", 1e-5), scale, &shift, shape,
-                     nullptr, nullptr);
+  emit_normalization(c, c.reshape(c.input(0), Shape{rows, shape.size() / rows}), c.attributes().get_float("epsilon", 1e-5), scale, &shift,
+                     shape, nullptr, nullptr);
   return true;
 }
 
@@ -264,7 +266,8 @@ std::vector<Tensor> layer_normalization_kernel(std::span<const Tensor> in, const
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += shift[i];
   }
   outer.resize(shape.rank(), 1);
-  std::vector<Tensor> outputs{write(in[0].dtype(), shape, values), write(DType::f32, Shape(outer), means), write(DType::f32, Shape(outer), inverses)};
+  std::vector<Tensor> outputs{write(in[0].dtype(), shape, values), write(DType::f32, Shape(outer), means),
+                              write(DType::f32, Shape(outer), inverses)};
   outputs.resize(output_count);
   return outputs;
 }
@@ -279,7 +282,8 @@ bool lower_layer_normalization(LoweringContext& c) {
   const ValueRef mean = c.output(c.output_count() > 1 ? 1 : 0);
   const ValueRef inverse = c.output(c.output_count() > 2 ? 2 : 0);
   emit_normalization(c, c.reshape(c.input(0), Shape{shape.size() / length, length}), c.attributes().get_float("epsilon", 1e-5), c.input(1),
-                     c.has_input(2) ? &shift : nullptr, shape, c.output_count() > 1 ? &mean : nullptr, c.output_count() > 2 ? &inverse : nullptr);
+                     c.has_input(2) ? &shift : nullptr, shape, c.output_count() > 1 ? &mean : nullptr,
+                     c.output_count() > 2 ? &inverse : nullptr);
   return true;
 }
 
@@ -289,17 +293,21 @@ void add_normalization(OperatorRegistry& registry) {
   const auto batch = [&](const char* name, Versions versions, Schema s) {
     registry.add(onnx(name, versions, std::move(s), batch_normalization_type, batch_normalization_kernel, lower_batch_normalization));
   };
-  batch("BatchNormalization", {14}, schema({"X", "scale", "B", "input_mean", "input_var"}, {"Y", "running_mean?", "running_var?"},
-                                          {real("epsilon", 1e-5), real("momentum", 0.9), integer("training_mode", 0)}));
-  batch("BatchNormalization@9", {9, 13}, schema({"X", "scale", "B", "mean", "var"}, {"Y", "mean_out?", "var_out?", "saved_mean?", "saved_var?"},
-                                               {real("epsilon", 1e-5), real("momentum", 0.9)}));
-  batch("BatchNormalization@7", {7, 8}, schema({"X", "scale", "B", "mean", "var"}, {"Y", "mean_out?", "var_out?", "saved_mean?", "saved_var?"},
-                                              {real("epsilon", 1e-5), real("momentum", 0.9), integer("spatial", 1)}));
+  batch("BatchNormalization", {14},
+        schema({"X", "scale", "B", "input_mean", "input_var"}, {"Y", "running_mean?", "running_var?"},
+               {real("epsilon", 1e-5), real("momentum", 0.9), integer("training_mode", 0)}));
+  batch("BatchNormalization@9", {9, 13},
+        schema({"X", "scale", "B", "mean", "var"}, {"Y", "mean_out?", "var_out?", "saved_mean?", "saved_var?"},
+               {real("epsilon", 1e-5), real("momentum", 0.9)}));
+  batch("BatchNormalization@7", {7, 8},
+        schema({"X", "scale", "B", "mean", "var"}, {"Y", "mean_out?", "var_out?", "saved_mean?", "saved_var?"},
+               {real("epsilon", 1e-5), real("momentum", 0.9), integer("spatial", 1)}));
   registry.add(onnx("InstanceNormalization", {6}, schema({"input", "scale", "B"}, {"output"}, {real("epsilon", 1e-5)}),
                     instance_normalization_type, instance_normalization_kernel, lower_instance_normalization));
-  registry.add(onnx("LayerNormalization", {17}, schema({"X", "Scale", "B?"}, {"Y", "Mean?", "InvStdDev?"},
-                                                      {integer("axis", -1), real("epsilon", 1e-5), integer("stash_type", 1)}),
-                    layer_normalization_type, layer_normalization_kernel, lower_layer_normalization));
+  registry.add(onnx(
+      "LayerNormalization", {17},
+      schema({"X", "Scale", "B?"}, {"Y", "Mean?", "InvStdDev?"}, {integer("axis", -1), real("epsilon", 1e-5), integer("stash_type", 1)}),
+      layer_normalization_type, layer_normalization_kernel, lower_layer_normalization));
 }
 
 }  // namespace lazyfx::ops

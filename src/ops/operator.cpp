@@ -46,7 +46,8 @@ void check_counts(const Operator& op, std::span<const T> inputs, std::size_t out
   }
   const Bounds out = bounds_of(op.schema.outputs);
   if (output_count > out.most) {
-    throw Error(ErrorKind::invalid_graph, "makes at most " + counted(out.most, "output") + " but " + std::to_string(output_count) + " are wanted");
+    throw Error(ErrorKind::invalid_graph,
+                "makes at most " + counted(out.most, "output") + " but " + std::to_string(output_count) + " are wanted");
   }
 }
 
@@ -56,24 +57,21 @@ auto run_named(const Operator& op, std::size_t output_count, F kernel) {
   try {
     auto outputs = kernel();
     if (outputs.size() != output_count) {
-      throw Error(ErrorKind::user_code, "its kernel returned " + counted(outputs.size(), "value") + " where " +
-                                            std::to_string(output_count) + " are wanted");
+      throw Error(ErrorKind::user_code,
+                  "its kernel returned " + counted(outputs.size(), "value") + " where " + std::to_string(output_count) + " are wanted");
     }
     return outputs;
-  } catch (const Error& error) {
-    throw Error(error.kind(), op.name + ": " + error.what());
-  } catch (const std::bad_alloc&) {
+  } catch (const Error& error) { throw Error(error.kind(), op.name + ": " + error.what()); } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::resource, op.name + ": memory is exhausted");
-  } catch (const std::exception& error) {
-    throw Error(ErrorKind::user_code, op.name + ": " + error.what());
-  } catch (...) {
+  } catch (const std::exception& error) { throw Error(ErrorKind::user_code, op.name + ": " + error.what()); } catch (...) {
     throw Error(ErrorKind::user_code, op.name + ": its kernel threw something that is not a std::exception");
   }
 }
 
 }  // namespace
 
-std::vector<Tensor> run_reference(const Operator& op, std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count) {
+std::vector<Tensor> run_reference(const Operator& op, std::span<const Tensor> inputs, const Attributes& attributes,
+                                  std::size_t output_count) {
   return run_named(op, output_count, [&] {
     check_counts(op, inputs, output_count);
     if (!op.reference) throw Error(ErrorKind::unsupported, "it has no kernel on tensors alone");

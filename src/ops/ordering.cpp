@@ -33,7 +33,8 @@ std::vector<Tensor> cum_sum_kernel(std::span<const Tensor> in, const Attributes&
   const bool reverse = attributes.get_int("reverse", 0) != 0;
   const std::int64_t length = x.shape()[axis];
   const auto run = [&](auto rows) {
-    for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(length)) accumulate(rows.data() + at, length, exclusive, reverse);
+    for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(length))
+      accumulate(rows.data() + at, length, exclusive, reverse);
     return std::vector{write_rows(x.dtype(), x.shape(), axis, length, rows)};
   };
   // Signed sums wrap like unsigned ones, bit for bit.
@@ -65,7 +66,8 @@ std::vector<Tensor> non_zero_kernel(std::span<const Tensor> in, const Attributes
 }  // namespace
 
 void add_ordering(OperatorRegistry& registry) {
-  registry.add(onnx("CumSum", {11}, schema({"x", "axis"}, {"y"}, {integer("exclusive", 0), integer("reverse", 0)}), cum_sum_type, cum_sum_kernel));
+  registry.add(
+      onnx("CumSum", {11}, schema({"x", "axis"}, {"y"}, {integer("exclusive", 0), integer("reverse", 0)}), cum_sum_type, cum_sum_kernel));
   registry.add(onnx("NonZero", {9}, schema({"X"}, {"Y"}), non_zero_type, non_zero_kernel));
 }
 

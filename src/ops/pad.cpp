@@ -38,7 +38,8 @@ std::vector<Margin> margins_of(const Sizes& pads, std::size_t rank) {
 
 std::int64_t padded(std::int64_t size, Margin m, Mode mode) {
   const std::int64_t result = add(add(size, m.begin), m.end);
-  if (result < 0) fail("pads of " + std::to_string(m.begin) + " and " + std::to_string(m.end) + " cut more than an axis of " + std::to_string(size));
+  if (result < 0)
+    fail("pads of " + std::to_string(m.begin) + " and " + std::to_string(m.end) + " cut more than an axis of " + std::to_string(size));
   if (mode != Mode::constant && size == 0 && result != 0) fail("an axis without elements cannot be padded with its own");
   return result;
 }
@@ -125,7 +126,8 @@ Tensor pad(const Tensor& x, const Sizes& pads, Mode mode, const Tensor& fill) {
 
 std::vector<Tensor> pad_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
   const Tensor fill = argument(in, 2);
-  if (fill.defined() && fill.size() != 1) fail("input 2 (constant_value) has shape " + to_string(fill.shape()) + " where a scalar is expected");
+  if (fill.defined() && fill.size() != 1)
+    fail("input 2 (constant_value) has shape " + to_string(fill.shape()) + " where a scalar is expected");
   return {pad(in[0], ints_of(in[1], "input 1 (pads)"), mode_of(attributes), fill)};
 }
 
@@ -202,14 +204,16 @@ bool lower_pad2(LoweringContext& c) {
 }  // namespace
 
 void add_pad(OperatorRegistry& registry) {
-  registry.add(onnx("Pad", {11, 17}, schema({"data", "pads", "constant_value?"}, {"output"}, {text("mode", "constant")}),
-                    [](const TypeContext& c) { return pad_type(c, true); }, pad_kernel, lower_pad));
-  registry.add(onnx("Pad@2", {2, 10}, schema({"data"}, {"output"}, {text("mode", "constant"), required(integers("pads")), real("value", 0)}),
-                    [](const TypeContext& c) {
-                      input(c, 0, floats, "data");
-                      return pad_type(c, false);
-                    },
-                    pad2_kernel, lower_pad2));
+  registry.add(onnx(
+      "Pad", {11, 17}, schema({"data", "pads", "constant_value?"}, {"output"}, {text("mode", "constant")}),
+      [](const TypeContext& c) { return pad_type(c, true); }, pad_kernel, lower_pad));
+  registry.add(onnx(
+      "Pad@2", {2, 10}, schema({"data"}, {"output"}, {text("mode", "constant"), required(integers("pads")), real("value", 0)}),
+      [](const TypeContext& c) {
+        input(c, 0, floats, "data");
+        return pad_type(c, false);
+      },
+      pad2_kernel, lower_pad2));
 }
 
 }  // namespace lazyfx::ops

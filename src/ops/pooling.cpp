@@ -116,9 +116,8 @@ std::vector<Tensor> max_pool(const Tensor& x, const Attributes& attributes, bool
 }
 
 std::vector<Tensor> max_pool_kernel(std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
-  return visit_compute(in[0].dtype(), [&](auto type) {
-    return max_pool<typename decltype(type)::type>(in[0], attributes, output_count > 1);
-  });
+  return visit_compute(in[0].dtype(),
+                       [&](auto type) { return max_pool<typename decltype(type)::type>(in[0], attributes, output_count > 1); });
 }
 
 /// How many positions the window at `position` covers when pads count too: what ceil mode adds beyond them never does.
@@ -237,16 +236,21 @@ Lowering lower_global(primitive::ReduceKind kind) {
 }  // namespace
 
 void add_pooling(OperatorRegistry& registry) {
-  registry.add(onnx("MaxPool", {1}, schema({"X"}, {"Y", "Indices?"},
-                                           {text("auto_pad", "NOTSET"), integer("ceil_mode", 0), integers("dilations"),
-                                            required(integers("kernel_shape")), integers("pads"), integer("storage_order", 0), integers("strides")}),
-                    [](const TypeContext& c) { return pool_type(c, floats | DTypeSet{DType::i8, DType::u8}); }, max_pool_kernel, lower_max_pool));
+  registry.add(onnx(
+      "MaxPool", {1},
+      schema({"X"}, {"Y", "Indices?"},
+             {text("auto_pad", "NOTSET"), integer("ceil_mode", 0), integers("dilations"), required(integers("kernel_shape")),
+              integers("pads"), integer("storage_order", 0), integers("strides")}),
+      [](const TypeContext& c) { return pool_type(c, floats | DTypeSet{DType::i8, DType::u8}); }, max_pool_kernel, lower_max_pool));
   // dilations came with version 19, and change nothing when absent.
-  registry.add(onnx("AveragePool", {7}, schema({"X"}, {"Y"},
-                                               {text("auto_pad", "NOTSET"), integer("ceil_mode", 0), integer("count_include_pad", 0),
-                                                integers("dilations"), required(integers("kernel_shape")), integers("pads"), integers("strides")}),
-                    [](const TypeContext& c) { return pool_type(c, floats); }, average_pool_kernel, lower_average_pool));
-  registry.add(onnx("GlobalAveragePool", {1}, schema({"X"}, {"Y"}), global_type, global_average_kernel, lower_global(primitive::ReduceKind::mean)));
+  registry.add(onnx(
+      "AveragePool", {7},
+      schema({"X"}, {"Y"},
+             {text("auto_pad", "NOTSET"), integer("ceil_mode", 0), integer("count_include_pad", 0), integers("dilations"),
+              required(integers("kernel_shape")), integers("pads"), integers("strides")}),
+      [](const TypeContext& c) { return pool_type(c, floats); }, average_pool_kernel, lower_average_pool));
+  registry.add(
+      onnx("GlobalAveragePool", {1}, schema({"X"}, {"Y"}), global_type, global_average_kernel, lower_global(primitive::ReduceKind::mean)));
   registry.add(onnx("GlobalMaxPool", {1}, schema({"X"}, {"Y"}), global_type, global_max_kernel, lower_global(primitive::ReduceKind::max)));
 }
 

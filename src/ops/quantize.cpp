@@ -186,7 +186,8 @@ void add_quantize(OperatorRegistry& registry) {
   const Parts parts = parts_of(registry);
   // axis came with version 13; before it scales are scalars, for which it changes nothing.
   registry.add(composed(
-      "QuantizeLinear", {10, 20}, schema({"x", "y_scale", "y_zero_point?"}, {"y"}, {integer("axis", 1), integer("saturate", 1)}), quantize_type,
+      "QuantizeLinear", {10, 20}, schema({"x", "y_scale", "y_zero_point?"}, {"y"}, {integer("axis", 1), integer("saturate", 1)}),
+      quantize_type,
       [](Composer& c) {
         return Composer::Values{quantized(c, c.input(0), c.input(1), optional_input(c, 2), c.attributes().get_int("axis", 1))};
       },

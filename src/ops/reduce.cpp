@@ -89,7 +89,8 @@ C reduced(ReduceKind kind, std::span<const C> row) {
   // Logarithms and roots of integers truncate; what no integer can be (log 0, or of a negative number) is the lowest one.
   const auto real = [](double v) {
     if constexpr (std::is_integral_v<C>) {
-      constexpr double low = static_cast<double>(std::numeric_limits<C>::lowest()), high = static_cast<double>(std::numeric_limits<C>::max());
+      constexpr double low = static_cast<double>(std::numeric_limits<C>::lowest()),
+                       high = static_cast<double>(std::numeric_limits<C>::max());
       if (!(v > low)) return std::numeric_limits<C>::lowest();
       if (v >= high) return std::numeric_limits<C>::max();
     }
@@ -101,8 +102,7 @@ C reduced(ReduceKind kind, std::span<const C> row) {
       if constexpr (std::is_floating_point_v<C>) return sum_of(row, [](auto v) { return v; }) / static_cast<C>(row.size());
       return row.empty() ? C{} : static_cast<C>(sum_of(row, [](auto v) { return v; }) / static_cast<C>(row.size()));
     case ReduceKind::sum_square: return sum_of(row, [](auto v) { return v * v; });
-    case ReduceKind::l1:
-      return sum_of(row, [](auto v) { return static_cast<C>(v) < 0 ? decltype(v){} - v : v; });
+    case ReduceKind::l1: return sum_of(row, [](auto v) { return static_cast<C>(v) < 0 ? decltype(v){} - v : v; });
     case ReduceKind::l2: return real(std::sqrt(static_cast<double>(sum_of(row, [](auto v) { return v * v; }))));
     case ReduceKind::log_sum: return real(std::log(static_cast<double>(sum_of(row, [](auto v) { return v; }))));
     case ReduceKind::log_sum_exp: return real(log_sum_exp(std::vector<double>(row.begin(), row.end())));
@@ -167,24 +167,28 @@ bool lower(ReduceKind kind, AxesFrom from, LoweringContext& c) {
   }
   const ValueRef x = c.input(0);
   const auto normalized = meant(axes, c.shape(x).rank(), c.attributes());
-  const bool plain = kind == ReduceKind::sum || kind == ReduceKind::mean || kind == ReduceKind::prod || kind == ReduceKind::max || kind == ReduceKind::min;
+  const bool plain =
+      kind == ReduceKind::sum || kind == ReduceKind::mean || kind == ReduceKind::prod || kind == ReduceKind::max || kind == ReduceKind::min;
   if (normalized.empty() && plain) {
     c.alias(x, c.output(0));
     return true;
   }
   // Integer means and roots truncate, and an empty row has no largest element: the reference knows how.
-  const bool exact = is_floating(c.dtype(x)) || kind == ReduceKind::sum || kind == ReduceKind::prod || kind == ReduceKind::max || kind == ReduceKind::min;
+  const bool exact =
+      is_floating(c.dtype(x)) || kind == ReduceKind::sum || kind == ReduceKind::prod || kind == ReduceKind::max || kind == ReduceKind::min;
   if (!exact || c.shape(x).size() == 0 || normalized.empty()) return false;
   emit_reduce(c, kind, x, normalized, c.output(0));
   return true;
 }
 
 Operator reduction(const std::string& type, Versions versions, ReduceKind kind, AxesFrom from) {
-  Schema s = from == AxesFrom::attribute ? schema({"data"}, {"reduced"}, {integers("axes"), integer("keepdims", 1)})
-                                         : schema({"data", "axes?"}, {"reduced"}, {integer("keepdims", 1), integer("noop_with_empty_axes", 0)});
-  return onnx(type, versions, std::move(s), [from](const TypeContext& c) { return type_rule(c, from); },
-              [=](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return kernel(kind, from, in, attributes); },
-              [=](LoweringContext& c) { return lower(kind, from, c); });
+  Schema s = from == AxesFrom::attribute
+                 ? schema({"data"}, {"reduced"}, {integers("axes"), integer("keepdims", 1)})
+                 : schema({"data", "axes?"}, {"reduced"}, {integer("keepdims", 1), integer("noop_with_empty_axes", 0)});
+  return onnx(
+      type, versions, std::move(s), [from](const TypeContext& c) { return type_rule(c, from); },
+      [=](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return kernel(kind, from, in, attributes); },
+      [=](LoweringContext& c) { return lower(kind, from, c); });
 }
 
 }  // namespace

@@ -13,7 +13,14 @@ using Sizes = std::vector<std::int64_t>;
 using Reals = std::vector<double>;
 
 /// The primitive's modes, one that came and went with version 11, and the rule of version 10.
-enum class Coordinates : std::uint8_t { half_pixel, pytorch_half_pixel, align_corners, asymmetric, tf_crop_and_resize, tf_half_pixel_for_nn };
+enum class Coordinates : std::uint8_t {
+  half_pixel,
+  pytorch_half_pixel,
+  align_corners,
+  asymmetric,
+  tf_crop_and_resize,
+  tf_half_pixel_for_nn
+};
 
 /// How to sample, from whatever version's attributes.
 struct Sampling {
@@ -87,7 +94,8 @@ struct Request {
 void check(const Request& r, std::size_t rank) {
   if (r.scales.empty() == r.sizes.empty()) fail("exactly one of scales and sizes must be given");
   const std::size_t given = r.scales.empty() ? r.sizes.size() : r.scales.size();
-  if (given != rank) fail("there are " + std::to_string(given) + (r.scales.empty() ? " sizes" : " scales") + " for " + std::to_string(rank) + " dimensions");
+  if (given != rank)
+    fail("there are " + std::to_string(given) + (r.scales.empty() ? " sizes" : " scales") + " for " + std::to_string(rank) + " dimensions");
   for (const double s : r.scales) {
     if (!(s > 0) || std::isinf(s)) fail("a scale is " + std::to_string(s));
   }
@@ -138,13 +146,16 @@ std::optional<Request> request_of_9(const InputValue& value, const Attributes&) 
   return scales ? std::optional(Request{reals_in(*scales), {}, {}}) : std::nullopt;
 }
 
-std::optional<Request> request_of_7(const InputValue&, const Attributes& attributes) { return Request{attributes.get_floats("scales"), {}, {}}; }
+std::optional<Request> request_of_7(const InputValue&, const Attributes& attributes) {
+  return Request{attributes.get_floats("scales"), {}, {}};
+}
 
 /// The scale per axis: the one given, or the ratio of the sizes.
 Reals scales_of(const Request& r, const Shape& from, const Shape& to) {
   if (r.sizes.empty()) return r.scales;
   Reals scales;
-  for (std::size_t i = 0; i < from.rank(); ++i) scales.push_back(static_cast<double>(to[i]) / static_cast<double>(std::max<std::int64_t>(from[i], 1)));
+  for (std::size_t i = 0; i < from.rank(); ++i)
+    scales.push_back(static_cast<double>(to[i]) / static_cast<double>(std::max<std::int64_t>(from[i], 1)));
   return scales;
 }
 
@@ -221,7 +232,8 @@ Taps taps_at(const Sampling& s, std::int64_t x, double scale, std::int64_t from,
 }
 
 /// Resamples one axis of an array seen as outer x from x inner.
-void resample(Reals& values, std::vector<bool>& outside, std::int64_t outer, std::int64_t from, std::int64_t inner, const std::vector<Taps>& taps) {
+void resample(Reals& values, std::vector<bool>& outside, std::int64_t outer, std::int64_t from, std::int64_t inner,
+              const std::vector<Taps>& taps) {
   const auto to = static_cast<std::int64_t>(taps.size());
   Reals out(static_cast<std::size_t>(outer * to * inner));
   std::vector<bool> out_outside(out.size());
@@ -264,7 +276,8 @@ Tensor resize(const Tensor& x, const Sampling& s, const Request& r) {
     const auto region_start = static_cast<float>(crops ? r.region[axis] : 0);
     const auto region_end = static_cast<float>(crops ? r.region[axis + rank] : 1);
     std::vector<Taps> taps;
-    for (std::int64_t i = 0; i < to[axis]; ++i) taps.push_back(taps_at(s, i, scales[axis], current[axis], to[axis], region_start, region_end));
+    for (std::int64_t i = 0; i < to[axis]; ++i)
+      taps.push_back(taps_at(s, i, scales[axis], current[axis], to[axis], region_start, region_end));
     std::int64_t outer = 1;
     std::int64_t inner = 1;
     for (std::size_t i = 0; i < rank; ++i) {
@@ -360,14 +373,16 @@ Operator define(const char* type, Versions versions, Schema s, SamplingOf sampli
 }  // namespace
 
 void add_resize(OperatorRegistry& registry) {
-  registry.add(define("Resize", {11, 17}, schema({"X", "roi?", "scales?", "sizes?"}, {"Y"},
-                                               {text("coordinate_transformation_mode", "half_pixel"), real("cubic_coeff_a", -0.75),
-                                                integer("exclude_outside", 0), real("extrapolation_value", 0), text("mode", "nearest"),
-                                                text("nearest_mode", "round_prefer_floor")}),
-                      sampling_of, request_of_11));
+  registry.add(
+      define("Resize", {11, 17},
+             schema({"X", "roi?", "scales?", "sizes?"}, {"Y"},
+                    {text("coordinate_transformation_mode", "half_pixel"), real("cubic_coeff_a", -0.75), integer("exclude_outside", 0),
+                     real("extrapolation_value", 0), text("mode", "nearest"), text("nearest_mode", "round_prefer_floor")}),
+             sampling_of, request_of_11));
   registry.add(define("Resize@10", {10, 10}, schema({"X", "scales"}, {"Y"}, {text("mode", "nearest")}), old_sampling_of, request_of_9));
   registry.add(define("Upsample", {9, 9}, schema({"X", "scales"}, {"Y"}, {text("mode", "nearest")}), upsampling_of, request_of_9));
-  registry.add(define("Upsample@7", {7, 8}, schema({"X"}, {"Y"}, {text("mode", "nearest"), required(reals("scales"))}), upsampling_of, request_of_7));
+  registry.add(define("Upsample@7", {7, 8}, schema({"X"}, {"Y"}, {text("mode", "nearest"), required(reals("scales"))}), upsampling_of,
+                      request_of_7));
 }
 
 }  // namespace lazyfx::ops

@@ -71,7 +71,8 @@ std::vector<TensorType> reshape_type(const TypeContext& c) {
     for (const std::int64_t d : *wanted) dims.push_back(d > 0 ? Dim(d) : Dim());
     return {TensorType(x.dtype, dims)};
   }
-  if (shape.dims && shape.dims->size() != 1) fail("input 1 (shape) has " + std::to_string(shape.dims->size()) + " dimensions where one is expected");
+  if (shape.dims && shape.dims->size() != 1)
+    fail("input 1 (shape) has " + std::to_string(shape.dims->size()) + " dimensions where one is expected");
   const bool rank_known = shape.dims && shape.dims->front().known();
   if (rank_known && shape.dims->front().size > static_cast<std::int64_t>(Shape::max_rank)) fail("the shape has too many dimensions");
   return {typed(x.dtype, rank_known ? std::optional(unknown_dims(static_cast<std::size_t>(shape.dims->front().size))) : std::nullopt)};
@@ -178,12 +179,15 @@ Tensor size_of_shape(const Shape& shape, const Attributes&) { return Tensor::sca
 
 /// An operator whose result follows from the shape of its input.
 Operator from_shape(const char* type, Schema s, TypeRule rule, Tensor (*result)(const Shape&, const Attributes&)) {
-  return onnx(type, {1}, std::move(s), std::move(rule),
-              [result](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return std::vector{result(in[0].shape(), attributes)}; },
-              [result](LoweringContext& c) {
-                c.alias(c.constant(result(c.shape(c.input(0)), c.attributes())), c.output(0));
-                return true;
-              });
+  return onnx(
+      type, {1}, std::move(s), std::move(rule),
+      [result](std::span<const Tensor> in, const Attributes& attributes, std::size_t) {
+        return std::vector{result(in[0].shape(), attributes)};
+      },
+      [result](LoweringContext& c) {
+        c.alias(c.constant(result(c.shape(c.input(0)), c.attributes())), c.output(0));
+        return true;
+      });
 }
 
 std::vector<Tensor> identity_kernel(std::span<const Tensor> in, const Attributes&, std::size_t) { return {in[0]}; }
@@ -192,7 +196,8 @@ std::vector<Tensor> identity_kernel(std::span<const Tensor> in, const Attributes
 
 void require_nothing_dropped(const Tensor& ratio, bool known, const Tensor& mode) {
   if (!mode.defined() || int_of(mode, "input 2 (training_mode)") == 0) return;
-  if (known && (!ratio.defined() || real_of(ratio, "input 1 (ratio)") != 0)) unsupported("training is not offered where elements are dropped, only inference");
+  if (known && (!ratio.defined() || real_of(ratio, "input 1 (ratio)") != 0))
+    unsupported("training is not offered where elements are dropped, only inference");
 }
 
 std::vector<TensorType> dropout_type(const TypeContext& c) {
@@ -203,9 +208,7 @@ std::vector<TensorType> dropout_type(const TypeContext& c) {
   return types;
 }
 
-Tensor all_true(const Shape& shape) {
-  return Tensor::scalar(true).expand(shape).contiguous();
-}
+Tensor all_true(const Shape& shape) { return Tensor::scalar(true).expand(shape).contiguous(); }
 
 std::vector<Tensor> dropout_kernel(std::span<const Tensor> in, const Attributes&, std::size_t output_count) {
   require_nothing_dropped(argument(in, 1), true, argument(in, 2));
@@ -226,25 +229,28 @@ bool lower_dropout(LoweringContext& c) {
 
 void add_shape(OperatorRegistry& registry) {
   // allowzero came with version 14, and start and end of Shape with 15; absent they change nothing.
-  registry.add(onnx("Reshape", {5}, schema({"data", "shape"}, {"reshaped"}, {integer("allowzero", 0)}), reshape_type, reshape_kernel, lower_alias()));
+  registry.add(onnx("Reshape", {5}, schema({"data", "shape"}, {"reshaped"}, {integer("allowzero", 0)}), reshape_type, reshape_kernel,
+                    lower_alias()));
   registry.add(onnx("Flatten", {1}, schema({"input"}, {"output"}, {integer("axis", 1)}), flatten_type, flatten_kernel, lower_alias()));
   registry.add(axes_edit("Squeeze", {13}, squeezed, true));
   registry.add(axes_edit("Squeeze@1", {1, 12}, squeezed, false));
   registry.add(axes_edit("Unsqueeze", {13}, unsqueezed, true));
   registry.add(axes_edit("Unsqueeze@1", {1, 12}, unsqueezed, false));
   registry.add(from_shape("Shape", schema({"data"}, {"shape"}, {integer("start", 0), integer("end")}), shape_type, shape_of));
-  registry.add(from_shape("Size", schema({"data"}, {"size"}),
-                          [](const TypeContext& c) {
-                            input(c, 0);
-                            return std::vector{TensorType(DType::i64, Dims{})};
-                          },
-                          size_of_shape));
+  registry.add(from_shape(
+      "Size", schema({"data"}, {"size"}),
+      [](const TypeContext& c) {
+        input(c, 0);
+        return std::vector{TensorType(DType::i64, Dims{})};
+      },
+      size_of_shape));
   Operator identity = onnx("Identity", {1}, schema({"input"}, {"output"}), same_as_input(any_dtype), identity_kernel, lower_alias());
   identity.on_values = [](const ValueContext& c) { return std::vector<Value>{c.inputs[0]}; };
   registry.add(std::move(identity));
   registry.add(onnx("Dropout", {12}, schema({"data", "ratio?", "training_mode?"}, {"output", "mask?"}, {integer("seed")}), dropout_type,
                     dropout_kernel, lower_dropout));
-  registry.add(onnx("Dropout@7", {7, 11}, schema({"data"}, {"output", "mask?"}, {real("ratio", 0.5)}), dropout_type, dropout_kernel, lower_dropout));
+  registry.add(
+      onnx("Dropout@7", {7, 11}, schema({"data"}, {"output", "mask?"}, {real("ratio", 0.5)}), dropout_type, dropout_kernel, lower_dropout));
 }
 
 }  // namespace lazyfx::ops

@@ -30,7 +30,9 @@ Range range_on(std::int64_t size, std::int64_t start, std::int64_t end, std::int
   const std::int64_t distance = step > 0 ? last - first : first - last;
   if (distance <= 0) return {0, 0, 1};
   // The smallest number has no opposite, but any step beyond the distance takes one element.
-  const std::int64_t stride = step == std::numeric_limits<std::int64_t>::min() ? std::numeric_limits<std::int64_t>::max() : step < 0 ? -step : step;
+  const std::int64_t stride = step == std::numeric_limits<std::int64_t>::min() ? std::numeric_limits<std::int64_t>::max()
+                              : step < 0                                       ? -step
+                                                                               : step;
   const std::int64_t count = (distance - 1) / stride + 1;
   return {first, count, count == 1 ? 1 : step};
 }
@@ -125,9 +127,8 @@ Tensor sliced(Tensor x, const Request& request) {
 }
 
 std::vector<Tensor> slice_kernel(std::span<const Tensor> in, const Attributes&, std::size_t) {
-  const auto request = request_from_inputs([&](std::size_t i) {
-    return std::optional(argument(in, i).defined() ? ints_of(in[i], "input " + std::to_string(i)) : Sizes{});
-  });
+  const auto request = request_from_inputs(
+      [&](std::size_t i) { return std::optional(argument(in, i).defined() ? ints_of(in[i], "input " + std::to_string(i)) : Sizes{}); });
   return {sliced(in[0], *request)};
 }
 
@@ -170,8 +171,10 @@ bool lower_slice1(LoweringContext& c) {
 
 /// How many parts there are: as many as sizes are given, as num_outputs says (which outlives an output that nobody reads), else one an output.
 std::size_t part_count(const Sizes& given, const Attributes& attributes, std::size_t outputs) {
-  const std::int64_t count = !given.empty() ? static_cast<std::int64_t>(given.size()) : attributes.get_int("num_outputs", static_cast<std::int64_t>(outputs));
-  if (count < static_cast<std::int64_t>(outputs) || count > 65536) fail("there are " + std::to_string(count) + " parts but " + std::to_string(outputs) + " outputs");
+  const std::int64_t count =
+      !given.empty() ? static_cast<std::int64_t>(given.size()) : attributes.get_int("num_outputs", static_cast<std::int64_t>(outputs));
+  if (count < static_cast<std::int64_t>(outputs) || count > 65536)
+    fail("there are " + std::to_string(count) + " parts but " + std::to_string(outputs) + " outputs");
   return static_cast<std::size_t>(count);
 }
 
@@ -194,13 +197,14 @@ Sizes part_sizes(const Sizes& given, std::int64_t size, std::size_t count, bool 
     for (std::int64_t left = size; sizes.size() < count; left -= sizes.back()) sizes.push_back(std::min(part, left));
     return sizes;
   }
-  if (size % parts != 0) fail("an axis of size " + std::to_string(size) + " does not divide into " + std::to_string(parts) + " equal parts");
+  if (size % parts != 0)
+    fail("an axis of size " + std::to_string(size) + " does not divide into " + std::to_string(parts) + " equal parts");
   return Sizes(count, size / parts);
 }
 
 std::vector<TensorType> split_type(const TypeContext& c, bool from_inputs, bool uneven) {
   const TensorType& x = input(c, 0);
-  const auto given = !from_inputs        ? std::optional(c.attributes.get_ints("split"))
+  const auto given = !from_inputs      ? std::optional(c.attributes.get_ints("split"))
                      : has_input(c, 1) ? constant_ints(c, 1)
                                        : std::optional(Sizes{});
   if (!x.dims) return std::vector<TensorType>(c.output_count, x);
@@ -253,23 +257,27 @@ bool lower_split(LoweringContext& c) {
 }  // namespace
 
 void add_slice(OperatorRegistry& registry) {
-  registry.add(onnx("Slice", {10}, schema({"data", "starts", "ends", "axes?", "steps?"}, {"output"}),
-                    [](const TypeContext& c) { return slice_type(c, true); }, slice_kernel, lower_slice));
-  registry.add(onnx("Slice@1", {1, 9}, schema({"data"}, {"output"}, {integers("axes"), required(integers("ends")), required(integers("starts"))}),
-                    [](const TypeContext& c) { return slice_type(c, false); }, slice1_kernel, lower_slice1));
+  registry.add(onnx(
+      "Slice", {10}, schema({"data", "starts", "ends", "axes?", "steps?"}, {"output"}),
+      [](const TypeContext& c) { return slice_type(c, true); }, slice_kernel, lower_slice));
+  registry.add(onnx(
+      "Slice@1", {1, 9}, schema({"data"}, {"output"}, {integers("axes"), required(integers("ends")), required(integers("starts"))}),
+      [](const TypeContext& c) { return slice_type(c, false); }, slice1_kernel, lower_slice1));
   // num_outputs came with version 18; before it, it keeps what a file says by the outputs that it names.
   const auto since_13 = [&](const char* type, Versions versions, bool uneven) {
-    registry.add(onnx(type, versions, schema({"input", "split?"}, {"outputs..."}, {integer("axis", 0), integer("num_outputs")}),
-                      [uneven](const TypeContext& c) { return split_type(c, true, uneven); },
-                      [uneven](std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
-                        return split_kernel(in, attributes, output_count, uneven);
-                      },
-                      lower_split));
+    registry.add(onnx(
+        type, versions, schema({"input", "split?"}, {"outputs..."}, {integer("axis", 0), integer("num_outputs")}),
+        [uneven](const TypeContext& c) { return split_type(c, true, uneven); },
+        [uneven](std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
+          return split_kernel(in, attributes, output_count, uneven);
+        },
+        lower_split));
   };
   since_13("Split", {13, 17}, false);
   since_13("Split@18", {18}, true);
-  registry.add(onnx("Split@2", {2, 12}, schema({"input"}, {"outputs..."}, {integer("axis", 0), integers("split"), integer("num_outputs")}),
-                    [](const TypeContext& c) { return split_type(c, false, false); }, split2_kernel, lower_split));
+  registry.add(onnx(
+      "Split@2", {2, 12}, schema({"input"}, {"outputs..."}, {integer("axis", 0), integers("split"), integer("num_outputs")}),
+      [](const TypeContext& c) { return split_type(c, false, false); }, split2_kernel, lower_split));
 }
 
 }  // namespace lazyfx::ops

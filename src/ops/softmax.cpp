@@ -83,11 +83,12 @@ bool lower(Kind kind, bool matrix, LoweringContext& c) {
 void add_softmax(OperatorRegistry& registry) {
   const auto both_meanings = [&](const std::string& type, Kind kind) {
     for (const bool matrix : {false, true}) {
-      registry.add(onnx(matrix ? type + "@1" : type, matrix ? Versions{1, 12} : Versions{13},
-                        schema({"input"}, {"output"}, {integer("axis", matrix ? 1 : -1)}),
-                        [matrix](const TypeContext& c) { return type_rule(c, matrix); },
-                        [=](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return kernel(kind, matrix, in[0], attributes); },
-                        kind == Kind::hardmax ? Lowering() : [=](LoweringContext& c) { return lower(kind, matrix, c); }));
+      registry.add(onnx(
+          matrix ? type + "@1" : type, matrix ? Versions{1, 12} : Versions{13},
+          schema({"input"}, {"output"}, {integer("axis", matrix ? 1 : -1)}),
+          [matrix](const TypeContext& c) { return type_rule(c, matrix); },
+          [=](std::span<const Tensor> in, const Attributes& attributes, std::size_t) { return kernel(kind, matrix, in[0], attributes); },
+          kind == Kind::hardmax ? Lowering() : [=](LoweringContext& c) { return lower(kind, matrix, c); }));
     }
   };
   both_meanings("Softmax", Kind::softmax);

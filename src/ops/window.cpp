@@ -7,10 +7,12 @@ namespace {
 
 constexpr std::int64_t limit = std::int64_t{1} << 31;
 
-std::vector<std::int64_t> checked(std::vector<std::int64_t> values, const char* name, std::size_t count, std::int64_t least, std::int64_t fallback) {
+std::vector<std::int64_t> checked(std::vector<std::int64_t> values, const char* name, std::size_t count, std::int64_t least,
+                                  std::int64_t fallback) {
   if (values.empty()) values.assign(count, fallback);
   if (values.size() != count) {
-    fail("attribute " + std::string(name) + " has " + std::to_string(values.size()) + " entries where " + std::to_string(count) + " are expected");
+    fail("attribute " + std::string(name) + " has " + std::to_string(values.size()) + " entries where " + std::to_string(count) +
+         " are expected");
   }
   for (const std::int64_t v : values) {
     if (v < least || v >= limit) fail("attribute " + std::string(name) + " holds " + std::to_string(v) + ", which is out of range");

@@ -186,7 +186,8 @@ std::span<const std::byte> PackageImporter::entry(std::string_view name) const {
 void PackageImporter::verify(const OperatorRegistry& operators) const {
   for (const auto& [name, entry] : impl_->zip.entries) {
     if (name != manifest_entry) impl_->checked(name);
-    if (entry.crc && crc_of(entry.content) != *entry.crc) impl_->fail(StoreFault::corrupted, "entry " + name + " does not match its check sum");
+    if (entry.crc && crc_of(entry.content) != *entry.crc)
+      impl_->fail(StoreFault::corrupted, "entry " + name + " does not match its check sum");
   }
   for (const std::string& name : impl_->manifest.modules) {
     const Description description = impl_->describe(name);

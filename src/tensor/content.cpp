@@ -8,10 +8,10 @@
 #endif
 #include <xxhash.h>
 
+#include "expecting.hpp"
 #include "impl.hpp"
 #include "lazyfx/error.hpp"
 #include "lazyfx/tensor/tensor.hpp"
-#include "expecting.hpp"
 #include "strided.hpp"
 #include "text.hpp"
 

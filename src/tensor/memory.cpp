@@ -28,7 +28,8 @@ std::size_t machine_memory() noexcept {
 
 std::size_t bytes_for(DType dtype, const Shape& shape) {
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(shape.size()), size_of(dtype), &bytes) || bytes > machine_memory()) throw_no_memory(dtype, shape);
+  if (__builtin_mul_overflow(static_cast<std::size_t>(shape.size()), size_of(dtype), &bytes) || bytes > machine_memory())
+    throw_no_memory(dtype, shape);
   return bytes;
 }
 

@@ -41,7 +41,8 @@ BOOST_AUTO_TEST_CASE(bench_reports_every_figure_of_every_model) {
 BOOST_AUTO_TEST_CASE(bench_measures_with_the_elements_of_a_file) {
   const Folder folder;
   const auto model = folder.write("model.onnx", w::model(w::dense()));
-  const auto fitting = folder.write("x.pb", w::floats("x", {1, 2}, {1, 2})), wide = folder.write("wide.pb", w::floats("x", {1, 3}, {1, 2, 3}));
+  const auto fitting = folder.write("x.pb", w::floats("x", {1, 2}, {1, 2})),
+             wide = folder.write("wide.pb", w::floats("x", {1, 3}, {1, 2, 3}));
   const auto measured = lazyfx({"bench", model, "--seconds", "0", "--input", "x=" + fitting});
   BOOST_TEST(measured.status == 0, measured.err);
   const auto refused = lazyfx({"bench", model, "--seconds", "0", "--input", "x=" + wide});

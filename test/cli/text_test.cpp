@@ -42,11 +42,13 @@ BOOST_AUTO_TEST_CASE(a_text_with_graphs_within_it_runs_shows_and_is_packed) {
   BOOST_TEST(lazyfx({"show", package, "--code"}).out == choice);
   const auto x = folder.write("x.pb", onnx_writer::floats("x", {2}, {1, -3}));
   for (const bool up : {true, false}) {
-    const auto which = folder.write("up.pb", onnx_writer::tensor("up", onnx_writer::boolean, {}, onnx_writer::bytes(9, std::string(1, static_cast<char>(up)))));
+    const auto which = folder.write(
+        "up.pb", onnx_writer::tensor("up", onnx_writer::boolean, {}, onnx_writer::bytes(9, std::string(1, static_cast<char>(up)))));
     for (const std::string& model : {file, package}) {
       const auto ended = lazyfx({"run", model, "--input", "x=" + x, "--input", "up=" + which, "--out", (folder / "out").string()});
       BOOST_TEST(ended.status == 0, ended.err);
-      BOOST_TEST(command::read(folder / "out/y.npy").ends_with(onnx_writer::raw_of<float>(up ? std::vector<float>{11, 7} : std::vector<float>{-1, 3})));
+      BOOST_TEST(command::read(folder / "out/y.npy")
+                     .ends_with(onnx_writer::raw_of<float>(up ? std::vector<float>{11, 7} : std::vector<float>{-1, 3})));
     }
   }
 }

@@ -78,7 +78,8 @@ BOOST_AUTO_TEST_CASE(progress_is_shown_on_a_terminal_only) {
   // A terminal of our own making for its standard error.
   const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
   if (terminal < 0) {
-    BOOST_TEST_MESSAGE("no terminal can be made here (a bare chroot has no /dev/pts), so nothing is shown on one: " << std::strerror(errno));
+    BOOST_TEST_MESSAGE(
+        "no terminal can be made here (a bare chroot has no /dev/pts), so nothing is shown on one: " << std::strerror(errno));
     return;
   }
   BOOST_REQUIRE(::grantpt(terminal) == 0);

@@ -135,7 +135,8 @@ BOOST_AUTO_TEST_CASE(an_input_with_a_type_is_a_tensor_unless_its_default_is_none
     graph->output(x);
     LazyGraphModule module(runtime, graph);
     const auto refused = [](const Error& error) {
-      return error.kind() == ErrorKind::invalid_argument && std::string(error.what()) == "input x is no tensor, but the graph takes f32[2, 3]";
+      return error.kind() == ErrorKind::invalid_argument &&
+             std::string(error.what()) == "input x is no tensor, but the graph takes f32[2, 3]";
     };
     for (const Value& value : {Value("text"), Value::list({matrix})}) BOOST_CHECK_EXCEPTION(module(Inputs(value)), Error, refused);
     if (has_default)
@@ -186,7 +187,8 @@ BOOST_AUTO_TEST_CASE(a_lowering_that_breaks_its_word_is_refused) {
 BOOST_AUTO_TEST_CASE(a_transposed_convolution_whose_output_is_padded_by_a_stride_or_more_is_computed) {
   Runtime runtime;
   const auto graph = std::make_shared<Graph>();
-  const Node x = graph->placeholder("x", TensorType(DType::f32, Shape{1, 1, 2, 3})), w = graph->placeholder("w", TensorType(DType::f32, Shape{1, 1, 2, 2}));
+  const Node x = graph->placeholder("x", TensorType(DType::f32, Shape{1, 1, 2, 3})),
+             w = graph->placeholder("w", TensorType(DType::f32, Shape{1, 1, 2, 2}));
   graph->output(graph->call_function("onnx::ConvTranspose", {x, w},
                                      {{"dilations", Argument::ints({2, 2})}, {"output_padding", Argument::ints({1, 1})}}));
   LazyGraphModule module(runtime, graph);

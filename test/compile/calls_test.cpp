@@ -198,9 +198,9 @@ BOOST_AUTO_TEST_CASE(a_handler_is_never_called_inside_of_forward) {
   asio::post(loop, [&] {
     inside = true;
     module.forward(zeros, asio::bind_executor(loop, [&](std::exception_ptr, Value) {
-      called_inside = inside;
-      called = true;
-    }));
+                     called_inside = inside;
+                     called = true;
+                   }));
     inside = false;
   });
   loop.run();
@@ -330,9 +330,9 @@ BOOST_AUTO_TEST_CASE(a_cancelled_run_stops_between_steps) {
   const auto after = std::make_shared<std::atomic<int>>(0);
   auto runtime = std::make_unique<Runtime>(RuntimeOptions().threads(1).operators(
       support::standard_and(support::held_in_run("t::busy", gate), support::unary("t::after", [after](float x) {
-        after->fetch_add(1);
-        return x;
-      }))));
+                              after->fetch_add(1);
+                              return x;
+                            }))));
   const support::OpenAtEnd open(*gate);
   LazyGraphModule module(*runtime, chain({"t::busy", "t::after"}));
   module.real_recompile();
@@ -513,9 +513,7 @@ BOOST_AUTO_TEST_CASE(stop_completes_every_waiter_and_is_idempotent) {
   std::thread blocked([&] {
     try {
       call(module);
-    } catch (const Error& e) {
-      said.set_value(e.kind());
-    }
+    } catch (const Error& e) { said.set_value(e.kind()); }
   });
   while (held.runtime->stats().waiting < 3) std::this_thread::yield();
   std::thread stopper([&] { held.runtime->stop(); });
@@ -524,9 +522,7 @@ BOOST_AUTO_TEST_CASE(stop_completes_every_waiter_and_is_idempotent) {
     probe.recompile();
     try {
       call(probe);
-    } catch (const Error& e) {
-      stopping = e.kind() == ErrorKind::stopped;
-    }
+    } catch (const Error& e) { stopping = e.kind() == ErrorKind::stopped; }
   }
   held.compiles->open();
   stopper.join();

@@ -54,9 +54,7 @@ bool holds(const Tensor& tensor, float value) { return equal(tensor, vec({value,
 bool aborted(Call& call) {
   try {
     call.get();
-  } catch (const boost::system::system_error& e) {
-    return e.code() == asio::error::operation_aborted;
-  }
+  } catch (const boost::system::system_error& e) { return e.code() == asio::error::operation_aborted; }
   return false;
 }
 
@@ -64,9 +62,7 @@ template <class Act>
 bool throws_kind(ErrorKind kind, Act&& act) {
   try {
     act();
-  } catch (const Error& e) {
-    return e.kind() == kind;
-  }
+  } catch (const Error& e) { return e.kind() == kind; }
   return false;
 }
 
@@ -585,10 +581,10 @@ BOOST_AUTO_TEST_CASE(a_failed_specialization_fails_that_signature_only) {
 
 BOOST_AUTO_TEST_CASE(whatever_an_operator_throws_in_a_compile_is_contained) {
   const auto throwing = [](auto what) { return [what] { throw what; }; };
-  Runtime runtime(RuntimeOptions().threads(1).operators(
-      support::standard_and(support::acts_in_compile("t::int", throwing(7)), support::acts_in_compile("t::std", throwing(std::runtime_error("a"))),
-                            support::acts_in_compile("t::own", throwing(Error(ErrorKind::unsupported, "b"))),
-                            support::acts_in_compile("t::memory", throwing(std::bad_alloc())))));
+  Runtime runtime(RuntimeOptions().threads(1).operators(support::standard_and(
+      support::acts_in_compile("t::int", throwing(7)), support::acts_in_compile("t::std", throwing(std::runtime_error("a"))),
+      support::acts_in_compile("t::own", throwing(Error(ErrorKind::unsupported, "b"))),
+      support::acts_in_compile("t::memory", throwing(std::bad_alloc())))));
   const auto failing_with = [&runtime](const char* target, ErrorKind kind) {
     LazyGraphModule module(runtime, chain({target}));
     module.recompile();  // in the background, with nobody to tell

@@ -241,7 +241,8 @@ BOOST_AUTO_TEST_CASE(threads_of_the_pool_stand_back_as_far_as_they_are_told) {
     BOOST_TEST(policy.load() == SCHED_BATCH);
   }
   for (const int niceness : {-1, 20})
-    BOOST_CHECK_EXCEPTION(Runtime(RuntimeOptions().niceness(niceness)), Error, [](const Error& e) { return e.kind() == ErrorKind::invalid_argument; });
+    BOOST_CHECK_EXCEPTION(Runtime(RuntimeOptions().niceness(niceness)), Error,
+                          [](const Error& e) { return e.kind() == ErrorKind::invalid_argument; });
 }
 
 BOOST_AUTO_TEST_CASE(idle_threads_retire_and_come_back) {

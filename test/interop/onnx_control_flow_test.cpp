@@ -183,7 +183,10 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_within_a_graph_is_told) {
 
 BOOST_AUTO_TEST_CASE(a_graph_given_twice_is_refused) {
   w::Graph graph = choice();
-  graph.nodes[0] += w::bytes(5, w::graph_attribute("then_branch", body({.nodes = {w::node("Neg", {"x"}, {"t"})}, .initializers = {}, .inputs = {}, .outputs = {out("t")}, .extra = {}})));
+  graph.nodes[0] += w::bytes(
+      5, w::graph_attribute(
+             "then_branch",
+             body({.nodes = {w::node("Neg", {"x"}, {"t"})}, .initializers = {}, .inputs = {}, .outputs = {out("t")}, .extra = {}})));
   check_refused(w::model(graph), ErrorKind::invalid_model, {"node 'choose' (If)", "attribute 'then_branch' is given twice"});
 }
 

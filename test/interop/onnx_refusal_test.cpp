@@ -37,10 +37,20 @@ BOOST_AUTO_TEST_CASE(a_name_is_shown_without_what_breaks_or_reorders_a_line_and_
     const std::string message = shown(name);
     BOOST_TEST(contains(message, "node '" + text + "' (Relu)"), message);
   };
-  holds("a\xc2\x85" "b\xc2\x9b" "c\xe2\x80\xa8" "d\xe2\x80\xa9" "e\xe2\x80\xae" "f\xe2\x81\xa6g", "a?b?c?d?e?f?g");
+  holds(
+      "a\xc2\x85"
+      "b\xc2\x9b"
+      "c\xe2\x80\xa8"
+      "d\xe2\x80\xa9"
+      "e\xe2\x80\xae"
+      "f\xe2\x81\xa6g",
+      "a?b?c?d?e?f?g");
   holds("\x1b[31m\x7f\xff\xe2\x80", "?[31m????");
   holds("gr\xc3\xbc\xc3\x9f \xe2\x82\xac", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac");
-  holds(std::string(79, 'n') + "\xe2\x82\xac" "n", std::string(79, 'n') + "...");
+  holds(std::string(79, 'n') +
+            "\xe2\x82\xac"
+            "n",
+        std::string(79, 'n') + "...");
   holds(std::string(77, 'n') + "\xe2\x82\xac", std::string(77, 'n') + "\xe2\x82\xac");
 }
 
@@ -192,6 +202,11 @@ BOOST_AUTO_TEST_CASE(names_are_shown_without_their_control_characters) {
   BOOST_TEST(!contains(message, "\x1b"));
   BOOST_TEST(message.size() < 400U);
 
-  graph.nodes[1] = w::node("Relu", {"gr\xc3\xb6\xc3\x9f" "e\xf3"}, {"y"});
-  BOOST_TEST(contains(failure_of(w::model(graph)).second, "'gr\xc3\xb6\xc3\x9f" "e?'"));
+  graph.nodes[1] = w::node("Relu",
+                           {"gr\xc3\xb6\xc3\x9f"
+                            "e\xf3"},
+                           {"y"});
+  BOOST_TEST(contains(failure_of(w::model(graph)).second,
+                      "'gr\xc3\xb6\xc3\x9f"
+                      "e?'"));
 }

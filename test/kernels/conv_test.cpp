@@ -26,8 +26,10 @@ struct Case {
       for (std::int64_t c = 0; c < in_group; ++c) {
         for_each_index(kernel, [&](const std::vector<std::int64_t>& tap) {
           std::vector<std::int64_t> from{at[0], group * in_group + c}, filter;
-          if (conv.transposed) filter = {group * in_group + c, at[1] % out_group};
-          else filter = {at[1], c};
+          if (conv.transposed)
+            filter = {group * in_group + c, at[1] % out_group};
+          else
+            filter = {at[1], c};
           for (std::size_t d = 0; d < n; ++d) {
             std::int64_t p;
             if (conv.transposed) {
@@ -64,7 +66,8 @@ Case random_case(bool transposed) {
     const std::int64_t k = random_int(1, n == 3 ? 3 : 4), s = random_int(1, 3), dil = random_int(1, 2);
     const std::int64_t reach = (k - 1) * dil + 1;
     // Padding within the kernel's reach, and an extent range above it: some extent always leaves an output.
-    const std::int64_t before = random_int(0, std::min<std::int64_t>(2, reach - 1)), after = random_int(0, std::min<std::int64_t>(2, reach - 1));
+    const std::int64_t before = random_int(0, std::min<std::int64_t>(2, reach - 1)),
+                       after = random_int(0, std::min<std::int64_t>(2, reach - 1));
     std::int64_t in, out;
     do {
       in = random_int(1, n == 3 ? 6 : 9);
@@ -87,7 +90,8 @@ Case random_case(bool transposed) {
 
 std::string text(const Case& c) {
   return std::string(c.conv.transposed ? "transposed " : "") + to_string(c.x) + " * " + to_string(c.w) + " -> " + to_string(c.y) + " in " +
-         std::to_string(c.conv.groups) + " groups, stride " + std::to_string(c.conv.strides[0]) + " dilation " + std::to_string(c.conv.dilations[0]);
+         std::to_string(c.conv.groups) + " groups, stride " + std::to_string(c.conv.strides[0]) + " dilation " +
+         std::to_string(c.conv.dilations[0]);
 }
 
 Run run_of(const Case& c, DType d, Layout in, Layout out, bool constant) {
@@ -123,26 +127,96 @@ struct TailCase {
   double (*apply)(double x, double a);
 };
 
-std::uint16_t add(ScalarProgram& p, ScalarOp op, std::uint16_t a, std::uint16_t b = 0, std::uint16_t c = 0) { return p.add(op, DType::f32, a, b, c); }
+std::uint16_t add(ScalarProgram& p, ScalarOp op, std::uint16_t a, std::uint16_t b = 0, std::uint16_t c = 0) {
+  return p.add(op, DType::f32, a, b, c);
+}
 
 using Registers = std::vector<std::uint16_t>;
 const std::vector<TailCase> tails{
-    {"relu", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::max, 0, c[0]); }, {0}, [](double x, double) { return std::max(x, 0.0); }},
-    {"relu6", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::clip, 0, c[0], c[1]); }, {0, 6}, [](double x, double) { return std::clamp(x, 0.0, 6.0); }},
-    {"min of max", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::min, add(p, ScalarOp::max, 0, c[0]), c[1]); }, {0, 1}, [](double x, double) { return std::clamp(x, 0.0, 1.0); }},
-    {"sigmoid", 0, [](ScalarProgram& p, const Registers&) { add(p, ScalarOp::sigmoid, 0); }, {}, [](double x, double) { return 1 / (1 + std::exp(-x)); }},
+    {"relu",
+     0,
+     [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::max, 0, c[0]); },
+     {0},
+     [](double x, double) { return std::max(x, 0.0); }},
+    {"relu6",
+     0,
+     [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::clip, 0, c[0], c[1]); },
+     {0, 6},
+     [](double x, double) { return std::clamp(x, 0.0, 6.0); }},
+    {"min of max",
+     0,
+     [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::min, add(p, ScalarOp::max, 0, c[0]), c[1]); },
+     {0, 1},
+     [](double x, double) { return std::clamp(x, 0.0, 1.0); }},
+    {"sigmoid",
+     0,
+     [](ScalarProgram& p, const Registers&) { add(p, ScalarOp::sigmoid, 0); },
+     {},
+     [](double x, double) { return 1 / (1 + std::exp(-x)); }},
     {"tanh", 0, [](ScalarProgram& p, const Registers&) { add(p, ScalarOp::tanh, 0); }, {}, [](double x, double) { return std::tanh(x); }},
-    {"swish", 0, [](ScalarProgram& p, const Registers&) { add(p, ScalarOp::mul, 0, add(p, ScalarOp::sigmoid, 0)); }, {}, [](double x, double) { return x / (1 + std::exp(-x)); }},
-    {"leaky relu", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::prelu, 0, c[0]); }, {0.1}, [](double x, double) { return x < 0 ? 0.1 * x : x; }},
-    {"hard sigmoid", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::clip, add(p, ScalarOp::multiply_add, 0, c[0], c[1]), c[2], c[3]); }, {0.2, 0.5, 0, 1}, [](double x, double) { return std::clamp(0.2 * x + 0.5, 0.0, 1.0); }},
-    {"hard swish", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::mul, 0, add(p, ScalarOp::clip, add(p, ScalarOp::multiply_add, 0, c[0], c[1]), c[2], c[3])); }, {1.0 / 6, 0.5, 0, 1}, [](double x, double) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }},
-    {"hard swish by six", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::div, add(p, ScalarOp::mul, 0, add(p, ScalarOp::clip, add(p, ScalarOp::add, 0, c[0]), c[1], c[2])), c[2]); }, {3, 0, 6}, [](double x, double) { return x * std::clamp(x + 3, 0.0, 6.0) / 6; }},
-    {"gelu", 0, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::mul, add(p, ScalarOp::mul, 0, add(p, ScalarOp::add, add(p, ScalarOp::erf, add(p, ScalarOp::div, 0, c[0])), c[1])), c[2]); }, {1.4142135381698608, 1, 0.5}, [](double x, double) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2))); }},
-    {"elu", 0, [](ScalarProgram& p, const Registers& c) { const auto l = p.add(ScalarOp::less, DType::boolean, 0, c[0]); p.add(ScalarOp::select, DType::f32, l, add(p, ScalarOp::mul, add(p, ScalarOp::sub, add(p, ScalarOp::exp, 0), c[1]), c[2]), 0); }, {0, 1, 0.7}, [](double x, double) { return x < 0 ? 0.7 * std::expm1(x) : x; }},
+    {"swish",
+     0,
+     [](ScalarProgram& p, const Registers&) { add(p, ScalarOp::mul, 0, add(p, ScalarOp::sigmoid, 0)); },
+     {},
+     [](double x, double) { return x / (1 + std::exp(-x)); }},
+    {"leaky relu",
+     0,
+     [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::prelu, 0, c[0]); },
+     {0.1},
+     [](double x, double) { return x < 0 ? 0.1 * x : x; }},
+    {"hard sigmoid",
+     0,
+     [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::clip, add(p, ScalarOp::multiply_add, 0, c[0], c[1]), c[2], c[3]); },
+     {0.2, 0.5, 0, 1},
+     [](double x, double) { return std::clamp(0.2 * x + 0.5, 0.0, 1.0); }},
+    {"hard swish",
+     0,
+     [](ScalarProgram& p, const Registers& c) {
+       add(p, ScalarOp::mul, 0, add(p, ScalarOp::clip, add(p, ScalarOp::multiply_add, 0, c[0], c[1]), c[2], c[3]));
+     },
+     {1.0 / 6, 0.5, 0, 1},
+     [](double x, double) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }},
+    {"hard swish by six",
+     0,
+     [](ScalarProgram& p, const Registers& c) {
+       add(p, ScalarOp::div, add(p, ScalarOp::mul, 0, add(p, ScalarOp::clip, add(p, ScalarOp::add, 0, c[0]), c[1], c[2])), c[2]);
+     },
+     {3, 0, 6},
+     [](double x, double) { return x * std::clamp(x + 3, 0.0, 6.0) / 6; }},
+    {"gelu",
+     0,
+     [](ScalarProgram& p, const Registers& c) {
+       add(p, ScalarOp::mul, add(p, ScalarOp::mul, 0, add(p, ScalarOp::add, add(p, ScalarOp::erf, add(p, ScalarOp::div, 0, c[0])), c[1])),
+           c[2]);
+     },
+     {1.4142135381698608, 1, 0.5},
+     [](double x, double) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2))); }},
+    {"elu",
+     0,
+     [](ScalarProgram& p, const Registers& c) {
+       const auto l = p.add(ScalarOp::less, DType::boolean, 0, c[0]);
+       p.add(ScalarOp::select, DType::f32, l, add(p, ScalarOp::mul, add(p, ScalarOp::sub, add(p, ScalarOp::exp, 0), c[1]), c[2]), 0);
+     },
+     {0, 1, 0.7},
+     [](double x, double) { return x < 0 ? 0.7 * std::expm1(x) : x; }},
     {"add", 1, [](ScalarProgram& p, const Registers&) { add(p, ScalarOp::add, 0, 1); }, {}, [](double x, double a) { return x + a; }},
-    {"add then relu", 1, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::max, add(p, ScalarOp::add, 1, 0), c[0]); }, {0}, [](double x, double a) { return std::max(x + a, 0.0); }},
-    {"relu then mul", 1, [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::mul, add(p, ScalarOp::max, 0, c[0]), 1); }, {0}, [](double x, double a) { return std::max(x, 0.0) * a; }},
-    {"not a chain", 1, [](ScalarProgram& p, const Registers&) { add(p, ScalarOp::add, add(p, ScalarOp::tanh, 0), add(p, ScalarOp::mul, 0, add(p, ScalarOp::tanh, 1))); }, {}, [](double x, double a) { return std::tanh(x) + x * std::tanh(a); }},
+    {"add then relu",
+     1,
+     [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::max, add(p, ScalarOp::add, 1, 0), c[0]); },
+     {0},
+     [](double x, double a) { return std::max(x + a, 0.0); }},
+    {"relu then mul",
+     1,
+     [](ScalarProgram& p, const Registers& c) { add(p, ScalarOp::mul, add(p, ScalarOp::max, 0, c[0]), 1); },
+     {0},
+     [](double x, double a) { return std::max(x, 0.0) * a; }},
+    {"not a chain",
+     1,
+     [](ScalarProgram& p, const Registers&) {
+       add(p, ScalarOp::add, add(p, ScalarOp::tanh, 0), add(p, ScalarOp::mul, 0, add(p, ScalarOp::tanh, 1)));
+     },
+     {},
+     [](double x, double a) { return std::tanh(x) + x * std::tanh(a); }},
 };
 
 }  // namespace
@@ -223,7 +297,10 @@ BOOST_AUTO_TEST_CASE(tails_are_applied_to_every_element) {
           Registers constants;
           for (const double v : t.constants) constants.push_back(epilogue.body.add_constant(DType::f32, v));
           t.write(epilogue.body, constants);
-          const Shape operand_shape = operand_kind == 0 ? c.y : operand_kind == 1 ? Shape{32, 1, 1} : operand_kind == 2 ? Shape{} : Shape{1, 1, 1, 10};
+          const Shape operand_shape = operand_kind == 0   ? c.y
+                                      : operand_kind == 1 ? Shape{32, 1, 1}
+                                      : operand_kind == 2 ? Shape{}
+                                                          : Shape{1, 1, 1, 10};
           if (t.operands > 0) {
             epilogue.operands = {{DType::f32, operand_shape, operand_kind == 0 ? layout : Layout::row_major}};
             run.values.push_back(random_values(operand_shape.size()));

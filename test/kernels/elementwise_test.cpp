@@ -34,7 +34,8 @@ const std::vector<UnaryCase> unary_cases{
     {ScalarOp::tanh, [](double x) { return std::tanh(x); }, -1e-3, 1e-3, 6e-7, 0},
     {ScalarOp::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -86, 40, 8e-7, 0},
     {ScalarOp::erf, [](double x) { return std::erf(x); }, -5, 5, 6e-7, 0},
-    {ScalarOp::softplus, [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))) + (std::isnan(x) ? not_a_number : 0); }, -80, 80, 8e-7, 0},
+    {ScalarOp::softplus,
+     [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))) + (std::isnan(x) ? not_a_number : 0); }, -80, 80, 8e-7, 0},
     {ScalarOp::softsign, [](double x) { return std::isinf(x) ? std::copysign(1, x) : x / (1 + std::abs(x)); }, -9, 9, 4e-7, 0},
     {ScalarOp::sin, [](double x) { return std::sin(x); }, -100, 100, 1e-6, 1e-7},
     {ScalarOp::sin, [](double x) { return std::sin(x); }, -1e6, 1e6, 1e-6, 1e-7},
@@ -50,7 +51,8 @@ const std::vector<UnaryCase> unary_cases{
     {ScalarOp::atanh, [](double x) { return std::atanh(x); }, -1.1, 1.1, 1e-6, 0},
 };
 
-const Values special{0.0, -0.0, 1, -1, inf, -inf, not_a_number, 1e-40, -1e-40, 3e38, -3e38, 1e20, -1e20, 0.5, -0.5, 2.5, -2.5, 88.5, -88.5, 104};
+const Values special{0.0,   -0.0, 1,     -1,  inf,  -inf, not_a_number, 1e-40, -1e-40, 3e38,
+                     -3e38, 1e20, -1e20, 0.5, -0.5, 2.5,  -2.5,         88.5,  -88.5,  104};
 
 ScalarProgram one(ScalarOp op, std::vector<DType> inputs, DType result) {
   ScalarProgram p;
@@ -78,7 +80,8 @@ BOOST_AUTO_TEST_CASE(unary_functions_are_accurate_and_keep_nan_and_infinity) {
       }
       Run run{primitive::Elementwise{one(c.op, {d}, d)}, {operand(d, shape)}, operand(d, shape), {x}};
       // f32 flushes nothing but may give up accuracy below the least normal number.
-      check_close(run(), rounded, c.relative, c.absolute + (d == DType::f32 ? 1e-37 : 0), std::string(to_string(c.op)) + " " + to_string(d));
+      check_close(run(), rounded, c.relative, c.absolute + (d == DType::f32 ? 1e-37 : 0),
+                  std::string(to_string(c.op)) + " " + to_string(d));
     }
   }
 }
@@ -93,12 +96,17 @@ BOOST_AUTO_TEST_CASE(every_length_is_computed_to_its_end_and_not_beyond) {
     check_close(run(), expected, 1e-6, 1e-6, "multiply_add of " + std::to_string(n));
     Values less;
     for (std::size_t i = 0; i < a.size(); ++i) less.push_back(a[i] < b[i]);
-    Run compare{primitive::Elementwise{one(ScalarOp::less, {DType::f32, DType::f32}, DType::boolean)}, {x, x}, operand(DType::boolean, Shape{n}), {a, b}};
+    Run compare{primitive::Elementwise{one(ScalarOp::less, {DType::f32, DType::f32}, DType::boolean)},
+                {x, x},
+                operand(DType::boolean, Shape{n}),
+                {a, b}};
     check_close(compare(), less, 0, 0, "less of " + std::to_string(n));
     Values chosen;
     for (std::size_t i = 0; i < a.size(); ++i) chosen.push_back(less[i] != 0 ? b[i] : c[i]);
     Run select{primitive::Elementwise{one(ScalarOp::select, {DType::boolean, DType::f32, DType::f32}, DType::f32)},
-               {operand(DType::boolean, Shape{n}), x, x}, x, {less, b, c}};
+               {operand(DType::boolean, Shape{n}), x, x},
+               x,
+               {less, b, c}};
     check_close(select(), chosen, 0, 0, "select of " + std::to_string(n));
   }
 }
@@ -117,8 +125,10 @@ BOOST_AUTO_TEST_CASE(powers_are_accurate_and_keep_the_special_cases_of_c) {
     }
   };
   const auto single = [](double v) { return static_cast<double>(static_cast<float>(v)); };
-  const Values edges{0.0, -0.0, 1, -1, inf, -inf, not_a_number, 1e-40, -1e-40, single(3e38), single(-3e38), 0.5, -0.5, 2, -2, 3, -3, 2.5, -2.5, 16777215, -16777215, 16777216, 3e9,
-                     single(1.0000001), single(0.99999994), 127, 128, -126, -149, -150};
+  const Values edges{
+      0.0,  -0.0, 1,  -1,  inf,  -inf,     not_a_number, 1e-40,    -1e-40, single(3e38),      single(-3e38),      0.5, -0.5, 2,
+      -2,   3,    -3, 2.5, -2.5, 16777215, -16777215,    16777216, 3e9,    single(1.0000001), single(0.99999994), 127, 128,  -126,
+      -149, -150};
   Values x, y;
   for (const double a : edges) {
     for (const double b : edges) {
@@ -159,7 +169,9 @@ BOOST_AUTO_TEST_CASE(minimum_maximum_and_clip_pass_nan_on) {
   Run greatest_{primitive::Elementwise{one(ScalarOp::max, {DType::f32, DType::f32}, DType::f32)}, {x, x}, x, {a, b}};
   check_close(greatest_(), {2, not_a_number, not_a_number, not_a_number, inf, inf}, 0, 0, "max");
   Run clip_{primitive::Elementwise{one(ScalarOp::clip, {DType::f32, DType::f32, DType::f32}, DType::f32)},
-            {x, operand(DType::f32, {}), operand(DType::f32, {})}, x, {a, {0}, {2}}};
+            {x, operand(DType::f32, {}), operand(DType::f32, {})},
+            x,
+            {a, {0}, {2}}};
   check_close(clip_(), {1, not_a_number, 2, not_a_number, 0, 2}, 0, 0, "clip");
 }
 
@@ -171,7 +183,9 @@ BOOST_AUTO_TEST_CASE(operands_broadcast_in_every_way_and_layout) {
     for (std::size_t i = 0; i < rank; ++i) dims.push_back(random_int(0, 20) == 0 ? 0 : random_int(1, largest));
     const Shape out_shape{std::span<const std::int64_t>(dims)};
     const auto layouts = layouts_of(rank);
-    const auto pick = [&](std::size_t r) { return layouts_of(r)[static_cast<std::size_t>(random_int(0, static_cast<std::int64_t>(layouts_of(r).size()) - 1))]; };
+    const auto pick = [&](std::size_t r) {
+      return layouts_of(r)[static_cast<std::size_t>(random_int(0, static_cast<std::int64_t>(layouts_of(r).size()) - 1))];
+    };
     Run run;
     ScalarProgram p;
     const std::size_t operands = static_cast<std::size_t>(random_int(1, 4));
@@ -240,7 +254,8 @@ BOOST_AUTO_TEST_CASE(casts_truncate_and_saturate) {
     Run run{primitive::Elementwise{one(ScalarOp::cast, {from}, to)}, {operand(from, shape)}, operand(to, shape), {std::move(v)}};
     return run();
   };
-  check_close(cast(DType::f32, DType::i32, {1.9, -1.9, 3e9, -3e9, not_a_number, inf}), {1, -1, 2147483647, -2147483648.0, 0, 2147483647}, 0, 0, "f32 to i32");
+  check_close(cast(DType::f32, DType::i32, {1.9, -1.9, 3e9, -3e9, not_a_number, inf}), {1, -1, 2147483647, -2147483648.0, 0, 2147483647}, 0,
+              0, "f32 to i32");
   check_close(cast(DType::f64, DType::u8, {255.5, 256, -1, 3.2}), {255, 255, 0, 3}, 0, 0, "f64 to u8");
   check_close(cast(DType::f32, DType::boolean, {0, -0.0, 0.1, not_a_number}), {0, 0, 1, 1}, 0, 0, "f32 to bool");
   check_close(cast(DType::i64, DType::f32, {-3, 1 << 20}), {-3, 1 << 20}, 0, 0, "i64 to f32");
@@ -278,7 +293,10 @@ BOOST_AUTO_TEST_CASE(the_output_may_be_an_operand) {
   p.add(ScalarOp::mul, DType::f32, s, 0);
   for (const Layout layout : layouts_of(4)) {
     const Values a = random_values(shape.size()), b = random_values(5);
-    Run run{primitive::Elementwise{p}, {operand(DType::f32, shape, layout), operand(DType::f32, {5, 1, 1})}, operand(DType::f32, shape, layout), {a, b}};
+    Run run{primitive::Elementwise{p},
+            {operand(DType::f32, shape, layout), operand(DType::f32, {5, 1, 1})},
+            operand(DType::f32, shape, layout),
+            {a, b}};
     run.in_place = true;
     Values expected;
     for_each_index(shape, [&](const std::vector<std::int64_t>& i) {
@@ -295,7 +313,19 @@ BOOST_AUTO_TEST_CASE(programs_that_cannot_be_are_refused) {
   empty.inputs = {DType::f32};
   BOOST_CHECK_THROW(make_kernel({primitive::Elementwise{empty}, {x}, x, {}, nullptr}), Error);
   BOOST_CHECK_THROW(make_kernel({primitive::Elementwise{one(ScalarOp::add, {DType::f32}, DType::f32)}, {x}, x, {}, nullptr}), Error);
-  BOOST_CHECK_THROW(make_kernel({primitive::Elementwise{one(ScalarOp::add, {DType::f32, DType::i32}, DType::f32)}, {x, operand(DType::i32, Shape{4})}, x, {}, nullptr}), Error);
-  BOOST_CHECK_THROW(make_kernel({primitive::Elementwise{one(ScalarOp::neg, {DType::f32}, DType::f32)}, {operand(DType::f32, Shape{3})}, x, {}, nullptr}), Error);
-  BOOST_CHECK_THROW(make_kernel({primitive::Elementwise{one(ScalarOp::exp, {DType::i32}, DType::i32)}, {operand(DType::i32, Shape{4})}, operand(DType::i32, Shape{4}), {}, nullptr}), Error);
+  BOOST_CHECK_THROW(make_kernel({primitive::Elementwise{one(ScalarOp::add, {DType::f32, DType::i32}, DType::f32)},
+                                 {x, operand(DType::i32, Shape{4})},
+                                 x,
+                                 {},
+                                 nullptr}),
+                    Error);
+  BOOST_CHECK_THROW(
+      make_kernel({primitive::Elementwise{one(ScalarOp::neg, {DType::f32}, DType::f32)}, {operand(DType::f32, Shape{3})}, x, {}, nullptr}),
+      Error);
+  BOOST_CHECK_THROW(make_kernel({primitive::Elementwise{one(ScalarOp::exp, {DType::i32}, DType::i32)},
+                                 {operand(DType::i32, Shape{4})},
+                                 operand(DType::i32, Shape{4}),
+                                 {},
+                                 nullptr}),
+                    Error);
 }

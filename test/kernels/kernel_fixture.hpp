@@ -28,7 +28,9 @@ inline std::mt19937_64& random_engine() {
   return engine;
 }
 
-inline std::int64_t random_int(std::int64_t low, std::int64_t high) { return std::uniform_int_distribution<std::int64_t>(low, high)(random_engine()); }
+inline std::int64_t random_int(std::int64_t low, std::int64_t high) {
+  return std::uniform_int_distribution<std::int64_t>(low, high)(random_engine());
+}
 
 inline Values random_values(std::int64_t n, double low = -2, double high = 2) {
   Values v(static_cast<std::size_t>(n));

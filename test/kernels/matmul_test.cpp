@@ -92,7 +92,8 @@ BOOST_AUTO_TEST_CASE(random_products_equal_their_definition) {
     for (const Operand& o : run.inputs) run.values.push_back(random_values(o.shape.size()));
     run.constant = {false, random_int(0, 1) == 0, false};
     const Values expected = product(mm, run.inputs, run.output.shape, run.values);
-    check_close(run(), expected, 1e-5, 1e-5 * static_cast<double>(10 + s.k), to_string(a) + " by " + to_string(run.inputs[1].shape) + " as " + run.description);
+    check_close(run(), expected, 1e-5, 1e-5 * static_cast<double>(10 + s.k),
+                to_string(a) + " by " + to_string(run.inputs[1].shape) + " as " + run.description);
   }
 }
 
@@ -110,7 +111,8 @@ BOOST_AUTO_TEST_CASE(tails_with_operands_are_applied) {
     // gelu(x) * first + second, clipped from below
     Epilogue e;
     e.body.inputs = {DType::f32, DType::f32, DType::f32};
-    const auto root = e.body.add_constant(DType::f32, std::sqrt(0.5)), unit = e.body.add_constant(DType::f32, 1), half = e.body.add_constant(DType::f32, 0.5);
+    const auto root = e.body.add_constant(DType::f32, std::sqrt(0.5)), unit = e.body.add_constant(DType::f32, 1),
+               half = e.body.add_constant(DType::f32, 0.5);
     const auto zero = e.body.add_constant(DType::f32, 0);
     const auto add = [&](ScalarOp op, std::uint16_t a, std::uint16_t b = 0) { return e.body.add(op, DType::f32, a, b); };
     auto r = add(ScalarOp::mul, add(ScalarOp::mul, 0, half), add(ScalarOp::add, add(ScalarOp::erf, add(ScalarOp::mul, 0, root)), unit));
@@ -141,19 +143,29 @@ BOOST_AUTO_TEST_CASE(each_tail_operation_is_right) {
     double (*apply)(double, double);
   };
   const std::vector<One> all{
-      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::max, DType::f32, 0, c); }, [](double x, double c) { return std::max(x, c); }},
-      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::min, DType::f32, 0, c); }, [](double x, double c) { return std::min(x, c); }},
-      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::prelu, DType::f32, 0, c); }, [](double x, double c) { return x < 0 ? c * x : x; }},
+      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::max, DType::f32, 0, c); },
+       [](double x, double c) { return std::max(x, c); }},
+      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::min, DType::f32, 0, c); },
+       [](double x, double c) { return std::min(x, c); }},
+      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::prelu, DType::f32, 0, c); },
+       [](double x, double c) { return x < 0 ? c * x : x; }},
       {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::abs, DType::f32, 0); }, [](double x, double) { return std::abs(x); }},
-      {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::sqrt, DType::f32, p.add(ScalarOp::abs, DType::f32, 0)); }, [](double x, double) { return std::sqrt(std::abs(x)); }},
+      {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::sqrt, DType::f32, p.add(ScalarOp::abs, DType::f32, 0)); },
+       [](double x, double) { return std::sqrt(std::abs(x)); }},
       {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::exp, DType::f32, 0); }, [](double x, double) { return std::exp(x); }},
       {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::tanh, DType::f32, 0); }, [](double x, double) { return std::tanh(x); }},
-      {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::sigmoid, DType::f32, 0); }, [](double x, double) { return 1 / (1 + std::exp(-x)); }},
+      {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::sigmoid, DType::f32, 0); },
+       [](double x, double) { return 1 / (1 + std::exp(-x)); }},
       {[](ScalarProgram& p, std::uint16_t) { p.add(ScalarOp::mul, DType::f32, 0, 0); }, [](double x, double) { return x * x; }},
-      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::mul, DType::f32, 0, p.add(ScalarOp::sigmoid, DType::f32, p.add(ScalarOp::mul, DType::f32, 0, c))); }, [](double x, double c) { return x / (1 + std::exp(-c * x)); }},
-      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::multiply_add, DType::f32, 0, c, c); }, [](double x, double c) { return c * x + c; }},
+      {[](ScalarProgram& p, std::uint16_t c) {
+         p.add(ScalarOp::mul, DType::f32, 0, p.add(ScalarOp::sigmoid, DType::f32, p.add(ScalarOp::mul, DType::f32, 0, c)));
+       },
+       [](double x, double c) { return x / (1 + std::exp(-c * x)); }},
+      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::multiply_add, DType::f32, 0, c, c); },
+       [](double x, double c) { return c * x + c; }},
       {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::sub, DType::f32, c, 0); }, [](double x, double c) { return c - x; }},
-      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::neg, DType::f32, p.add(ScalarOp::div, DType::f32, 0, c)); }, [](double x, double c) { return -x / c; }},
+      {[](ScalarProgram& p, std::uint16_t c) { p.add(ScalarOp::neg, DType::f32, p.add(ScalarOp::div, DType::f32, 0, c)); },
+       [](double x, double c) { return -x / c; }},
   };
   for (const One& one : all) {
     Run run;
@@ -183,7 +195,10 @@ BOOST_AUTO_TEST_CASE(integers_multiply_exactly_and_wrap) {
 
 BOOST_AUTO_TEST_CASE(nan_and_infinity_spread_as_they_should) {
   const double inf = std::numeric_limits<double>::infinity(), nothing = std::nan("");
-  Run run{primitive::Matmul{}, {{DType::f32, Shape{3, 2}}, {DType::f32, Shape{2, 2}}}, {DType::f32, Shape{3, 2}}, {{1, nothing, inf, 1, 2, 3}, {1, 2, 3, 4}}};
+  Run run{primitive::Matmul{},
+          {{DType::f32, Shape{3, 2}}, {DType::f32, Shape{2, 2}}},
+          {DType::f32, Shape{3, 2}},
+          {{1, nothing, inf, 1, 2, 3}, {1, 2, 3, 4}}};
   check_close(run(), {nothing, nothing, inf, inf, 11, 16}, 1e-6, 0, "special");
 }
 

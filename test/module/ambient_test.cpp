@@ -79,8 +79,7 @@ BOOST_AUTO_TEST_CASE(guards_are_restored_when_an_exception_passes) {
     const UseLazyGraphModule use;
     const ForceSkipLazyGraphModule skip;
     throw std::runtime_error("out");
-  } catch (const std::runtime_error&) {
-  }
+  } catch (const std::runtime_error&) {}
   BOOST_TEST(!lazy());
   const UseLazyGraphModule use;
   BOOST_TEST(lazy());

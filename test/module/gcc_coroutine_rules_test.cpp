@@ -115,7 +115,8 @@ BOOST_AUTO_TEST_CASE(calls_nest_inside_of_one_expression) {
   Fixture().balanced([](Fixture& f) -> asio::awaitable<void> {
     const Value y = co_await f.module.forward(co_await f.module.forward(co_await f.module.forward(f.counted.tensor(4))));
     BOOST_TEST(first(y) == 4);
-    const Value z = co_await f.module.forward(Inputs(co_await f.module.forward(f.counted.tensor(1)), co_await f.module.forward(f.counted.tensor(2))));
+    const Value z =
+        co_await f.module.forward(Inputs(co_await f.module.forward(f.counted.tensor(1)), co_await f.module.forward(f.counted.tensor(2))));
     BOOST_TEST(first(z) == 3);
   });
 }
@@ -141,9 +142,7 @@ BOOST_AUTO_TEST_CASE(exceptions_pass_through_co_await) {
     bool caught = false;
     try {
       static_cast<void>(co_await f.module.forward(Inputs(f.counted.tensor(1), f.counted.tensor(2), f.counted.tensor(3))));
-    } catch (const Error& e) {
-      caught = e.kind() == ErrorKind::invalid_argument;
-    }
+    } catch (const Error& e) { caught = e.kind() == ErrorKind::invalid_argument; }
     BOOST_TEST(caught);
     BOOST_TEST(first(co_await f.module.forward(f.counted.tensor(1))) == 1);
   });

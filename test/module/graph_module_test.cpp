@@ -136,7 +136,8 @@ BOOST_AUTO_TEST_CASE(a_path_that_the_root_lacks_is_refused_by_node_and_path) {
   Container root;
   auto graph = std::make_shared<Graph>();
   graph->output(graph->get_attr("foo.missing"));
-  fails(ErrorKind::invalid_graph, {"foo.missing", graph->find_nodes(Opcode::get_attr)[0].name()}, [&] { GraphModule(runtime, graph, &root); });
+  fails(ErrorKind::invalid_graph, {"foo.missing", graph->find_nodes(Opcode::get_attr)[0].name()},
+        [&] { GraphModule(runtime, graph, &root); });
   fails(ErrorKind::invalid_graph, {"foo.missing"}, [&] { GraphModule(runtime, graph); });
   auto calls = std::make_shared<Graph>();
   calls->output(calls->call_module("no.module", {}));
@@ -297,7 +298,8 @@ BOOST_AUTO_TEST_CASE(printing_shows_class_name_submodules_and_code) {
   std::ostringstream out;
   out << module;
   BOOST_TEST(out.str() == to_string(module));
-  for (const char* part : {"Wave", "part", "Container", "onnx::Sin"}) BOOST_TEST(contains(out.str(), part), part << " not in " << out.str());
+  for (const char* part : {"Wave", "part", "Container", "onnx::Sin"})
+    BOOST_TEST(contains(out.str(), part), part << " not in " << out.str());
 }
 
 BOOST_AUTO_TEST_CASE(an_eager_module_is_awaited_like_a_lazy_one) {

@@ -78,7 +78,8 @@ Value run(const Graph& graph, const std::vector<Value>& inputs, const Module* ro
 template <class Act>
 void fails(ErrorKind kind, std::initializer_list<std::string> parts, Act&& act) {
   BOOST_CHECK_EXCEPTION(act(), Error, [&](const Error& e) {
-    for (const std::string& part : parts) BOOST_TEST(std::string(e.what()).find(part) != std::string::npos, part << " not in: " << e.what());
+    for (const std::string& part : parts)
+      BOOST_TEST(std::string(e.what()).find(part) != std::string::npos, part << " not in: " << e.what());
     BOOST_TEST(std::string(lazyfx::to_string(e.kind())) == lazyfx::to_string(kind));
     return true;
   });
@@ -133,7 +134,8 @@ BOOST_AUTO_TEST_CASE(a_missing_input_is_named) {
   const Node x = g.placeholder("x");
   const Node y = g.placeholder("y");
   g.output(g.call_function("t::add", {x, y}));
-  fails(ErrorKind::invalid_argument, {"Expected positional argument for parameter y, but one was not passed in"}, [&] { run(g, {vec({1})}); });
+  fails(ErrorKind::invalid_argument, {"Expected positional argument for parameter y, but one was not passed in"},
+        [&] { run(g, {vec({1})}); });
 }
 
 BOOST_AUTO_TEST_CASE(too_many_inputs_are_refused) {
@@ -168,7 +170,8 @@ BOOST_AUTO_TEST_CASE(only_the_outputs_asked_for_are_made) {
 BOOST_AUTO_TEST_CASE(getitem_picks_from_lists_tuples_and_dicts) {
   Graph g;
   const Node x = g.placeholder("x");
-  g.output(Argument::list({g.call_function("getitem", {x, "key"}), g.call_function("getitem", {g.call_function("getitem", {x, "list"}), -1})}));
+  g.output(
+      Argument::list({g.call_function("getitem", {x, "key"}), g.call_function("getitem", {g.call_function("getitem", {x, "list"}), -1})}));
   const Value out = run(g, {Value::dict({{"key", 5}, {"list", Value::list({1, Value::tuple({8, 9})})}})});
   BOOST_TEST(out[0].as_int() == 5);
   BOOST_TEST(out[1][0].as_int() == 8);
@@ -194,9 +197,7 @@ BOOST_AUTO_TEST_CASE(call_method_takes_the_receiver_first) {
 
 BOOST_AUTO_TEST_CASE(call_module_and_get_attr_reach_into_the_root_by_dotted_path) {
   struct Doubler : Module {
-    Value call(std::span<const Value> in) override {
-      return in[0].as_tensor().defined() ? Value::tuple({in[0], in[0]}) : Value();
-    }
+    Value call(std::span<const Value> in) override { return in[0].as_tensor().defined() ? Value::tuple({in[0], in[0]}) : Value(); }
   };
   Container root;
   root.add_submodule("blocks.0", std::make_shared<Doubler>());
@@ -258,9 +259,7 @@ BOOST_AUTO_TEST_CASE(what_went_wrong_is_nested_in_the_error) {
   try {
     run(g, {}, &root);
     BOOST_FAIL("nothing was thrown");
-  } catch (const Error& error) {
-    BOOST_CHECK_THROW(std::rethrow_if_nested(error), std::out_of_range);
-  }
+  } catch (const Error& error) { BOOST_CHECK_THROW(std::rethrow_if_nested(error), std::out_of_range); }
 }
 
 BOOST_AUTO_TEST_CASE(nodes_with_an_initial_value_are_not_run) {

@@ -42,8 +42,12 @@ Tensor each(float (*f)(float)) {
   for (std::size_t i = 0; i < 4; ++i) out.mutable_values<float>()[i] = f(x0.values<float>()[i]);
   return out;
 }
-Tensor sines() { return each([](float v) { return std::sin(v); }); }
-Tensor cosines() { return each([](float v) { return std::cos(v); }); }
+Tensor sines() {
+  return each([](float v) { return std::sin(v); });
+}
+Tensor cosines() {
+  return each([](float v) { return std::cos(v); });
+}
 
 void replace_sin_with_cos(Graph& graph) {
   for (Node node : graph.find_nodes(Opcode::call_function, "onnx::Sin")) node.set_target("onnx::Cos");
@@ -319,9 +323,7 @@ BOOST_AUTO_TEST_CASE(waiting_on_a_pool_thread_for_a_compile_that_another_has_beg
   const auto ask = [&] {
     try {
       first->real_recompile();
-    } catch (const Error& e) {
-      refused.set_value(e.kind());
-    }
+    } catch (const Error& e) { refused.set_value(e.kind()); }
   };
   Runtime runtime(RuntimeOptions().threads(2).operators(
       support::standard_and(support::held_in_compile("t::held", gate), support::acts_in_compile("t::asks", ask))));
@@ -342,9 +344,7 @@ BOOST_AUTO_TEST_CASE(an_operator_that_waits_for_its_own_module_would_deadlock) {
   const auto ask = [&] {
     try {
       module->real_recompile();
-    } catch (const Error& e) {
-      kind = e.kind();
-    }
+    } catch (const Error& e) { kind = e.kind(); }
   };
   Runtime runtime(RuntimeOptions().threads(1).operators(support::standard_and(support::acts_in_compile("t::asks", ask))));
   module = std::make_unique<LazyGraphModule>(runtime, chain({"t::asks", "onnx::Sin"}));

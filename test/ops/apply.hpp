@@ -16,8 +16,8 @@
 /// One operator at a time: run by its reference kernel, typed by its rule, or compiled.
 namespace ops_test {
 
-using lazyfx::DType;
 using lazyfx::Dim;
+using lazyfx::DType;
 using lazyfx::Keywords;
 using lazyfx::Shape;
 using lazyfx::Tensor;
@@ -50,9 +50,7 @@ inline lazyfx::Attributes attributes_of(const Case& a) {
   return lazyfx::bind(find(a.op), args, a.attributes).attributes;
 }
 
-inline std::vector<Tensor> run_all(const Case& a) {
-  return lazyfx::run_reference(find(a.op), a.inputs, attributes_of(a), a.outputs);
-}
+inline std::vector<Tensor> run_all(const Case& a) { return lazyfx::run_reference(find(a.op), a.inputs, attributes_of(a), a.outputs); }
 
 inline Tensor run(const std::string& op, std::vector<Tensor> inputs, Keywords attributes = {}) {
   return run_all({op, std::move(inputs), std::move(attributes), 1}).front();
@@ -151,7 +149,8 @@ inline std::string difference(const Tensor& actual, const Tensor& expected) {
       } else {
         same = is_close(as_real(x[i]), as_real(y[i]), tolerance);
       }
-      if (!same) return "element " + std::to_string(i) + " differs: " + to_string(left, 64) + " where " + to_string(right, 64) + " is expected";
+      if (!same)
+        return "element " + std::to_string(i) + " differs: " + to_string(left, 64) + " where " + to_string(right, 64) + " is expected";
     }
     return "";
   });

@@ -16,9 +16,15 @@ namespace {
 constexpr float inf = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
-Tensor i32(std::initializer_list<std::int32_t> values) { return Tensor::from<std::int32_t>(values, Shape{static_cast<std::int64_t>(values.size())}); }
-Tensor i8(std::initializer_list<std::int8_t> values) { return Tensor::from<std::int8_t>(values, Shape{static_cast<std::int64_t>(values.size())}); }
-Tensor u8(std::initializer_list<std::uint8_t> values) { return Tensor::from<std::uint8_t>(values, Shape{static_cast<std::int64_t>(values.size())}); }
+Tensor i32(std::initializer_list<std::int32_t> values) {
+  return Tensor::from<std::int32_t>(values, Shape{static_cast<std::int64_t>(values.size())});
+}
+Tensor i8(std::initializer_list<std::int8_t> values) {
+  return Tensor::from<std::int8_t>(values, Shape{static_cast<std::int64_t>(values.size())});
+}
+Tensor u8(std::initializer_list<std::uint8_t> values) {
+  return Tensor::from<std::uint8_t>(values, Shape{static_cast<std::int64_t>(values.size())});
+}
 Tensor row(std::initializer_list<float> values) { return f32(Shape{static_cast<std::int64_t>(values.size())}, values); }
 
 Tensor halves(std::initializer_list<float> values) {
@@ -138,13 +144,16 @@ BOOST_AUTO_TEST_CASE(comparisons_and_logic_give_booleans) {
   LAZYFX_TEST_SAME(run("onnx::Xor", {booleans({true, true}), booleans({true, false})}), booleans({false, true}));
   LAZYFX_TEST_SAME(run("onnx::Not", {booleans({true, false})}), booleans({false, true}));
   LAZYFX_TEST_SAME(run("onnx::IsNaN", {row({1, not_a_number, inf})}), booleans({false, true, false}));
-  LAZYFX_TEST_SAME(run("onnx::IsInf", {row({1, not_a_number, inf, -inf})}, {{"detect_negative", 0}}), booleans({false, false, true, false}));
+  LAZYFX_TEST_SAME(run("onnx::IsInf", {row({1, not_a_number, inf, -inf})}, {{"detect_negative", 0}}),
+                   booleans({false, false, true, false}));
   LAZYFX_TEST_SAME(run("onnx::Where", {booleans({true, false}), row({1, 2}), row({8, 9})}), row({1, 9}));
   LAZYFX_TEST_SAME(run("onnx::BitShift", {u8({16, 4, 1}), u8({1, 2, 9})}, {{"direction", "RIGHT"}}), u8({8, 1, 0}));
 }
 
 BOOST_AUTO_TEST_CASE(where_moves_strings_too) {
-  const auto strings = [](std::initializer_list<std::string> v) { return Tensor::from<std::string>(v, Shape{static_cast<std::int64_t>(v.size())}); };
+  const auto strings = [](std::initializer_list<std::string> v) {
+    return Tensor::from<std::string>(v, Shape{static_cast<std::int64_t>(v.size())});
+  };
   LAZYFX_TEST_SAME(run("onnx::Where", {booleans({true, false}), strings({"a", "b"}), strings({"c", "d"})}), strings({"a", "d"}));
 }
 
@@ -154,7 +163,8 @@ BOOST_AUTO_TEST_CASE(casts_truncate_saturate_and_parse) {
   LAZYFX_TEST_SAME(cast(row({-0.5F, 0, not_a_number}), DType::boolean), booleans({true, false, true}));
   LAZYFX_TEST_SAME(cast(booleans({true, false}), DType::f32), row({1, 0}));
   LAZYFX_TEST_SAME(cast(i32({300}), DType::u8), u8({44}));
-  LAZYFX_TEST_SAME(cast(row({1e30F, -1e30F}), DType::i32), i32({std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()}));
+  LAZYFX_TEST_SAME(cast(row({1e30F, -1e30F}), DType::i32),
+                   i32({std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()}));
   const Tensor texts = Tensor::from<std::string>({"3.5", "-inf", "1e3", "+2"}, Shape{4});
   LAZYFX_TEST_SAME(cast(texts, DType::f32), row({3.5F, -inf, 1000, 2}));
   LAZYFX_TEST_SAME(cast(row({0.1F, 2}), DType::string), Tensor::from<std::string>({"0.1", "2"}, Shape{2}));
@@ -168,8 +178,10 @@ BOOST_AUTO_TEST_CASE(type_rules_broadcast_what_is_known) {
   BOOST_TEST(add({DType::f32, {"N"}}, {DType::f32, {4}}) == "f32[4]");
   BOOST_TEST(add({DType::f32, {"N"}}, {DType::f32, std::vector<Dim>()}) == "f32[N]");
   BOOST_TEST(add({DType::f32}, {DType::f32, {4}}) == "f32");
-  BOOST_CHECK_EXCEPTION(add({DType::f32, {2, 3}}, {DType::f32, {4}}), Error,
-                        [](const Error& e) { return std::string(e.what()).find("shapes [2, 3] and [4] do not broadcast") != std::string::npos; });
-  BOOST_CHECK_EXCEPTION(add({DType::f32, {2}}, {DType::i64, {2}}), Error,
-                        [](const Error& e) { return std::string(e.what()).find("must have one dtype but are f32 and i64") != std::string::npos; });
+  BOOST_CHECK_EXCEPTION(add({DType::f32, {2, 3}}, {DType::f32, {4}}), Error, [](const Error& e) {
+    return std::string(e.what()).find("shapes [2, 3] and [4] do not broadcast") != std::string::npos;
+  });
+  BOOST_CHECK_EXCEPTION(add({DType::f32, {2}}, {DType::i64, {2}}), Error, [](const Error& e) {
+    return std::string(e.what()).find("must have one dtype but are f32 and i64") != std::string::npos;
+  });
 }

@@ -22,7 +22,9 @@ const Argument x(NodeId{0});
 const Argument w(NodeId{1});
 const Argument b(NodeId{2});
 
-Application bound(const std::string& op, const Arguments& args, const Keywords& kwargs = {}) { return lazyfx::bind(find(op), args, kwargs); }
+Application bound(const std::string& op, const Arguments& args, const Keywords& kwargs = {}) {
+  return lazyfx::bind(find(op), args, kwargs);
+}
 
 }  // namespace
 
@@ -72,8 +74,10 @@ BOOST_AUTO_TEST_CASE(wrong_arguments_are_refused_in_one_sentence) {
   BOOST_CHECK_EXCEPTION(bound("onnx::Concat", {x}), Error, says("attribute axis is missing"));
   BOOST_CHECK_EXCEPTION(bound("onnx::Concat", {}, {{"axis", 0}}), Error, says("needs at least one inputs"));
   BOOST_CHECK_EXCEPTION(bound("onnx::Concat", {x, Argument()}, {{"axis", 0}}), Error, says("input 1 (inputs) is missing"));
-  BOOST_CHECK_EXCEPTION(bound("onnx::Concat", {x}, {{"axis", "one"}}), Error, says("attribute axis is a string where an integer is expected"));
-  BOOST_CHECK_EXCEPTION(bound("onnx::Conv", {x, w}, {{"pads", 1}}), Error, says("attribute pads is a int where a list of integers is expected"));
+  BOOST_CHECK_EXCEPTION(bound("onnx::Concat", {x}, {{"axis", "one"}}), Error,
+                        says("attribute axis is a string where an integer is expected"));
+  BOOST_CHECK_EXCEPTION(bound("onnx::Conv", {x, w}, {{"pads", 1}}), Error,
+                        says("attribute pads is a int where a list of integers is expected"));
   BOOST_CHECK_EXCEPTION(bound("onnx::Conv", {x, w}, {{"pads", Argument::list({1.5})}}), Error, says("attribute pads is a list"));
   BOOST_CHECK_EXCEPTION(bound("onnx::Cast", {x}, {{"to", 7}}), Error, says("attribute to is a int where a dtype is expected"));
   BOOST_CHECK_EXCEPTION(bound("onnx::Relu", {Argument::list({x})}), Error, says("input 0 (X) is a list where one tensor is expected"));
@@ -129,9 +133,7 @@ BOOST_AUTO_TEST_CASE(run_reference_names_the_operator_in_whatever_is_thrown) {
   const auto thrown = [&](const Operator& op, std::span<const Tensor> inputs, std::size_t outputs) {
     try {
       run_reference(op, inputs, {}, outputs);
-    } catch (const Error& e) {
-      return std::string(to_string(e.kind())) + " " + e.what();
-    }
+    } catch (const Error& e) { return std::string(to_string(e.kind())) + " " + e.what(); }
     return std::string("nothing");
   };
   BOOST_TEST(thrown(thrower(std::runtime_error("bang")), in, 1) == "user_code my::thrower: bang");

@@ -62,10 +62,11 @@ class CaseMaker : CaseTools {
       const char* op;
       float low, high;
     };
-    for (const Range r : {Range{"Exp", -2, 2}, {"Log", 0.1F, 3}, {"Sqrt", 0, 4}, {"Reciprocal", 0.2F, 3}, {"Floor", -4, 4}, {"Ceil", -4, 4},
-                          {"Round", -4, 4}, {"Tanh", -3, 3}, {"Sigmoid", -5, 5}, {"Erf", -2, 2}, {"Sin", -6, 6}, {"Cos", -6, 6}, {"Tan", -1, 1},
-                          {"Asin", -0.9F, 0.9F}, {"Acos", -0.9F, 0.9F}, {"Atan", -3, 3}, {"Sinh", -2, 2}, {"Cosh", -2, 2}, {"Asinh", -3, 3},
-                          {"Acosh", 1.1F, 4}, {"Atanh", -0.9F, 0.9F}}) {
+    for (const Range r :
+         {Range{"Exp", -2, 2}, {"Log", 0.1F, 3},      {"Sqrt", 0, 4},        {"Reciprocal", 0.2F, 3}, {"Floor", -4, 4}, {"Ceil", -4, 4},
+          {"Round", -4, 4},    {"Tanh", -3, 3},       {"Sigmoid", -5, 5},    {"Erf", -2, 2},          {"Sin", -6, 6},   {"Cos", -6, 6},
+          {"Tan", -1, 1},      {"Asin", -0.9F, 0.9F}, {"Acos", -0.9F, 0.9F}, {"Atan", -3, 3},         {"Sinh", -2, 2},  {"Cosh", -2, 2},
+          {"Asinh", -3, 3},    {"Acosh", 1.1F, 4},    {"Atanh", -0.9F, 0.9F}}) {
       add(std::string("onnx::") + r.op, {reals(shape(), r.low, r.high)});
     }
   }
@@ -88,11 +89,13 @@ class CaseMaker : CaseTools {
     const Shape s = shape();
     add("onnx::Where", {integers<bool>(part_of(s), 0, 1), reals(s), reals(part_of(s))});
     add("onnx::Where", {integers<bool>(s, 0, 1), integers<std::int64_t>(part_of(s), 0, 9), integers<std::int64_t>(s, 0, 9)});
-    add("onnx::BitShift", {integers<std::uint8_t>(s, 0, 255), integers<std::uint8_t>(part_of(s), 0, 9)}, {{"direction", coin() ? "LEFT" : "RIGHT"}});
+    add("onnx::BitShift", {integers<std::uint8_t>(s, 0, 255), integers<std::uint8_t>(part_of(s), 0, 9)},
+        {{"direction", coin() ? "LEFT" : "RIGHT"}});
   }
 
   void activations() {
-    for (const char* op : {"LeakyRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Shrink", "Relu"}) {
+    for (const char* op :
+         {"LeakyRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Shrink", "Relu"}) {
       add(std::string("onnx::") + op, {reals(shape(), -4, 4)});
     }
     add("onnx::Relu", {integers<std::int32_t>(shape(), -4, 4)});

@@ -26,9 +26,7 @@ Tensor nothing(std::initializer_list<std::int64_t> dims) { return Tensor::zeros(
 bool refused(const std::function<void()>& f) {
   try {
     f();
-  } catch (const Error&) {
-    return true;
-  }
+  } catch (const Error&) { return true; }
   return false;
 }
 
@@ -57,7 +55,8 @@ BOOST_AUTO_TEST_CASE(results_too_large_to_hold_are_refused) {
   BOOST_TEST(refused([&] { run("onnx::Expand", {one, ints({huge})}); }));
   BOOST_TEST(refused([&] { run("onnx::ConstantOfShape", {ints({huge, huge})}); }));
   BOOST_TEST(refused([&] { run("onnx::ConstantOfShape", {ints({huge})}); }));
-  BOOST_TEST(refused([&] { run("onnx::Range", {Tensor::scalar(std::int64_t{0}), Tensor::scalar(huge), Tensor::scalar(std::int64_t{1})}); }));
+  BOOST_TEST(
+      refused([&] { run("onnx::Range", {Tensor::scalar(std::int64_t{0}), Tensor::scalar(huge), Tensor::scalar(std::int64_t{1})}); }));
   BOOST_TEST(refused([&] { run("onnx::OneHot", {ints({0}), Tensor::scalar(huge), f32({2}, {0, 1})}); }));
   for (const char* mode : {"constant", "edge", "reflect"}) {
     BOOST_TEST(refused([&] { run("onnx::Pad", {one, ints({huge, 0})}, {{"mode", mode}}); }));
@@ -67,7 +66,8 @@ BOOST_AUTO_TEST_CASE(results_too_large_to_hold_are_refused) {
   BOOST_TEST(refused([&] { run("onnx::Resize", {image, Tensor(), f32({4}, {1, 1, 1e18F, 1e18F})}); }));
   BOOST_TEST(refused([&] { run("onnx::ReduceSum", {nothing({huge, 0}), ints({1})}); }));
   BOOST_TEST(refused([&] { run("onnx::ConvTranspose", {image, image}, {{"output_shape", int_list({huge, huge})}}); }));
-  BOOST_TEST(refused([&] { run("onnx::ConvTranspose", {image, image}, {{"strides", int_list({1, 1})}, {"output_padding", int_list({most, 0})}}); }));
+  BOOST_TEST(refused(
+      [&] { run("onnx::ConvTranspose", {image, image}, {{"strides", int_list({1, 1})}, {"output_padding", int_list({most, 0})}}); }));
   BOOST_TEST(refused([&] { run("onnx::MaxPool", {image}, {{"kernel_shape", int_list({1, 1})}, {"pads", int_list({0, 0, most, 0})}}); }));
   BOOST_TEST(refused([&] { run("onnx::Conv", {image, image}, {{"dilations", int_list({most, most})}}); }));
 }
@@ -91,9 +91,7 @@ BOOST_AUTO_TEST_CASE(attributes_with_extreme_numbers_are_refused_or_answered) {
           }
           try {
             run_all(other);
-          } catch (const Error& e) {
-            BOOST_TEST((e.kind() != ErrorKind::user_code), describe(other) << ": " << e.what());
-          }
+          } catch (const Error& e) { BOOST_TEST((e.kind() != ErrorKind::user_code), describe(other) << ": " << e.what()); }
         }
       }
     }
@@ -112,9 +110,7 @@ BOOST_AUTO_TEST_CASE(shape_inputs_with_extreme_numbers_are_refused_or_answered) 
           // 2^31 elements can be had on many machines, but to no purpose here: only the type rule is asked.
           infer_all(other);
           if (extreme != std::int64_t{1} << 31) run_all(other);
-        } catch (const Error& e) {
-          BOOST_TEST((e.kind() != ErrorKind::user_code), describe(other) << ": " << e.what());
-        }
+        } catch (const Error& e) { BOOST_TEST((e.kind() != ErrorKind::user_code), describe(other) << ": " << e.what()); }
       }
     }
   }
@@ -137,9 +133,7 @@ BOOST_AUTO_TEST_CASE(inputs_of_other_shapes_and_dtypes_are_refused_or_answered) 
         other.inputs[i] = t;
         try {
           run_all(other);
-        } catch (const Error& e) {
-          BOOST_TEST((e.kind() != ErrorKind::user_code), describe(other) << ": " << e.what());
-        }
+        } catch (const Error& e) { BOOST_TEST((e.kind() != ErrorKind::user_code), describe(other) << ": " << e.what()); }
       }
     }
   }

@@ -117,7 +117,8 @@ BOOST_AUTO_TEST_CASE(slices_clamp_and_step_both_ways) {
   LAZYFX_TEST_SAME(slice(4, least, least), f32({1}, {4}));
   BOOST_CHECK_EXCEPTION(slice(0, 1, 0), Error, says("a step is 0"));
   LAZYFX_TEST_SAME(run("onnx::Slice", {x23, ints({0, 1}), ints({1, 3})}), f32({1, 2}, {2, 3}));
-  LAZYFX_TEST_SAME(run("onnx::Slice@1", {x23}, {{"starts", int_list({1})}, {"ends", int_list({-1})}, {"axes", int_list({-1})}}), f32({2, 1}, {2, 5}));
+  LAZYFX_TEST_SAME(run("onnx::Slice@1", {x23}, {{"starts", int_list({1})}, {"ends", int_list({-1})}, {"axes", int_list({-1})}}),
+                   f32({2, 1}, {2, 5}));
   BOOST_CHECK_EXCEPTION(run("onnx::Slice", {x, ints({0}), ints({1, 2})}), Error, says("1 starts but 2 ends"));
 }
 
@@ -145,9 +146,12 @@ BOOST_AUTO_TEST_CASE(splits_are_equal_or_of_the_sizes_given) {
 BOOST_AUTO_TEST_CASE(concat_joins_any_dtype) {
   LAZYFX_TEST_SAME(run("onnx::Concat", {x23, f32({2, 1}, {7, 8})}, {{"axis", -1}}), f32({2, 4}, {1, 2, 3, 7, 4, 5, 6, 8}));
   LAZYFX_TEST_SAME(run("onnx::Concat", {strings({1}, {"a"}), strings({2}, {"b", "c"})}, {{"axis", 0}}), strings({3}, {"a", "b", "c"}));
-  BOOST_CHECK_EXCEPTION(run("onnx::Concat", {x23, f32({1, 1}, {7})}, {{"axis", 1}}), Error, says("the sizes of the inputs up to 1 on axis 0 are 2 and 1"));
-  BOOST_CHECK_EXCEPTION(infer("onnx::Concat", {TensorType(DType::f32, {2, 3}), TensorType(DType::f32, {3, 3})}, {{"axis", 1}}), Error, says("are 2 and 3"));
-  BOOST_TEST(to_string(infer("onnx::Concat", {TensorType(DType::f32, {"N", 3}), TensorType(DType::f32, {"N", 4})}, {{"axis", 1}})) == "f32[N, 7]");
+  BOOST_CHECK_EXCEPTION(run("onnx::Concat", {x23, f32({1, 1}, {7})}, {{"axis", 1}}), Error,
+                        says("the sizes of the inputs up to 1 on axis 0 are 2 and 1"));
+  BOOST_CHECK_EXCEPTION(infer("onnx::Concat", {TensorType(DType::f32, {2, 3}), TensorType(DType::f32, {3, 3})}, {{"axis", 1}}), Error,
+                        says("are 2 and 3"));
+  BOOST_TEST(to_string(infer("onnx::Concat", {TensorType(DType::f32, {"N", 3}), TensorType(DType::f32, {"N", 4})}, {{"axis", 1}})) ==
+             "f32[N, 7]");
 }
 
 BOOST_AUTO_TEST_CASE(pads_add_constants_reflections_and_edges) {
@@ -167,13 +171,15 @@ BOOST_AUTO_TEST_CASE(gathers_take_slices_or_elements) {
   LAZYFX_TEST_SAME(run("onnx::Gather", {x23, ints({2, -3})}, {{"axis", 1}}), f32({2, 2}, {3, 1, 6, 4}));
   LAZYFX_TEST_SAME(run("onnx::Gather", {x23, Tensor::scalar(std::int64_t{1})}), f32({3}, {4, 5, 6}));
   LAZYFX_TEST_SAME(run("onnx::Gather", {strings({2}, {"a", "b"}), i64({1, 2}, {1, 1})}), strings({1, 2}, {"b", "b"}));
-  LAZYFX_TEST_SAME(run("onnx::GatherElements", {f32({2, 2}, {1, 2, 3, 4}), i64({2, 2}, {0, 0, 1, -2})}, {{"axis", 1}}), f32({2, 2}, {1, 1, 4, 3}));
+  LAZYFX_TEST_SAME(run("onnx::GatherElements", {f32({2, 2}, {1, 2, 3, 4}), i64({2, 2}, {0, 0, 1, -2})}, {{"axis", 1}}),
+                   f32({2, 2}, {1, 1, 4, 3}));
   BOOST_CHECK_EXCEPTION(run("onnx::Gather", {x23, ints({2})}), Error, says("index 2 is outside of an axis of 2"));
   BOOST_TEST(to_string(infer("onnx::Gather", {TensorType(DType::f32, {"V", 8}), TensorType(DType::i64, {"N", 3})})) == "f32[N, 3, 8]");
 }
 
 BOOST_AUTO_TEST_CASE(one_hot_ignores_indices_outside) {
-  LAZYFX_TEST_SAME(run("onnx::OneHot", {ints({0, -1, 7}), Tensor::scalar(std::int64_t{3}), f32({2}, {2, 5})}), f32({3, 3}, {5, 2, 2, 2, 2, 5, 2, 2, 2}));
+  LAZYFX_TEST_SAME(run("onnx::OneHot", {ints({0, -1, 7}), Tensor::scalar(std::int64_t{3}), f32({2}, {2, 5})}),
+                   f32({3, 3}, {5, 2, 2, 2, 2, 5, 2, 2, 2}));
   LAZYFX_TEST_SAME(run("onnx::OneHot", {ints({0, 1}), ints({2}), ints({0, 1})}, {{"axis", 0}}), i64({2, 2}, {1, 0, 0, 1}));
 }
 

@@ -26,9 +26,7 @@ void for_each_case(F f) {
       BOOST_TEST_CONTEXT("seed " << seed << ": " << describe(a)) {
         try {
           f(a);
-        } catch (const std::exception& error) {
-          BOOST_ERROR(error.what());
-        }
+        } catch (const std::exception& error) { BOOST_ERROR(error.what()); }
       }
     }
   }
@@ -91,7 +89,8 @@ BOOST_AUTO_TEST_CASE(the_type_rule_says_what_the_reference_kernel_makes) {
     const std::vector<Tensor> outputs = run_all(a);
     const std::vector<TensorType> types = infer_all(a);
     BOOST_TEST(unlike(types, outputs) == "");
-    static const std::set<std::string> by_elements{"onnx::NonZero", "onnx::Compress", "onnx::Unique", "onnx::NonMaxSuppression", "onnx::StringNormalizer"};
+    static const std::set<std::string> by_elements{"onnx::NonZero", "onnx::Compress", "onnx::Unique", "onnx::NonMaxSuppression",
+                                                   "onnx::StringNormalizer"};
     const bool depends_on_elements = by_elements.contains(a.op);
     BOOST_TEST((depends_on_elements || std::all_of(types.begin(), types.end(), [](const TensorType& t) { return t.is_static(); })));
   });

@@ -116,16 +116,20 @@ BOOST_AUTO_TEST_CASE(matmul_takes_vectors_and_stacks_of_matrices) {
   LAZYFX_TEST_SAME(run("onnx::MatMul", {f32({2, 0}, {}), f32({0, 2}, {})}), f32({2, 2}, {0, 0, 0, 0}));
   LAZYFX_TEST_SAME(run("onnx::MatMul", {ints({3}), ints({4})}), Tensor::scalar(std::int64_t{12}));
   BOOST_CHECK_EXCEPTION(run("onnx::MatMul", {a, f32({3, 1}, {1, 2, 3})}), Error, says("the columns of A and the rows of B are 2 and 3"));
-  BOOST_CHECK_EXCEPTION(infer("onnx::MatMul", {TensorType(DType::f32, {"N", 4}), TensorType(DType::f32, {5, 2})}), Error, says("are 4 and 5"));
+  BOOST_CHECK_EXCEPTION(infer("onnx::MatMul", {TensorType(DType::f32, {"N", 4}), TensorType(DType::f32, {5, 2})}), Error,
+                        says("are 4 and 5"));
   BOOST_TEST(to_string(infer("onnx::MatMul", {TensorType(DType::f32, {"B", "N", 4}), TensorType(DType::f32, {4, 2})})) == "f32[B, N, 2]");
 }
 
 BOOST_AUTO_TEST_CASE(gemm_scales_transposes_and_adds) {
   const Tensor a = f32({2, 1}, {1, 2});
   const Tensor b = f32({2, 3}, {1, 2, 3, 4, 5, 6});
-  LAZYFX_TEST_SAME(run("onnx::Gemm", {a, b, Tensor::scalar(10.0F)}, {{"transA", 1}, {"alpha", 2.0}, {"beta", 0.5}}), f32({1, 3}, {23, 29, 35}));
+  LAZYFX_TEST_SAME(run("onnx::Gemm", {a, b, Tensor::scalar(10.0F)}, {{"transA", 1}, {"alpha", 2.0}, {"beta", 0.5}}),
+                   f32({1, 3}, {23, 29, 35}));
   LAZYFX_TEST_SAME(run("onnx::Gemm", {f32({1, 3}, {1, 1, 1}), b, f32({2}, {1, 2})}, {{"transB", 1}}), f32({1, 2}, {7, 17}));
-  BOOST_CHECK_EXCEPTION(infer("onnx::Gemm", {TensorType(DType::f32, {1, 3}), TensorType(DType::f32, {3, 2}), TensorType(DType::f32, {4, 2})}), Error,
-                        says("input 2 (C) of shape [4, 2] does not broadcast to the product of shape [1, 2]"));
-  BOOST_CHECK_EXCEPTION(infer("onnx::Gemm", {TensorType(DType::f32, {1, 3, 1}), TensorType(DType::f32, {3, 2})}), Error, says("has 3 dimensions where 2"));
+  BOOST_CHECK_EXCEPTION(
+      infer("onnx::Gemm", {TensorType(DType::f32, {1, 3}), TensorType(DType::f32, {3, 2}), TensorType(DType::f32, {4, 2})}), Error,
+      says("input 2 (C) of shape [4, 2] does not broadcast to the product of shape [1, 2]"));
+  BOOST_CHECK_EXCEPTION(infer("onnx::Gemm", {TensorType(DType::f32, {1, 3, 1}), TensorType(DType::f32, {3, 2})}), Error,
+                        says("has 3 dimensions where 2"));
 }

@@ -64,7 +64,9 @@ BOOST_AUTO_TEST_CASE(the_plain_name_means_the_newest_and_an_opset_finds_its_own)
 BOOST_AUTO_TEST_CASE(no_opset_has_two_meanings_of_one_operator) {
   const auto all = OperatorRegistry::standard().all();
   const auto type_of = [](const Operator& op) { return op.name.substr(0, op.name.find('@')); };
-  const auto covers = [](const Operator& op, int version) { return op.since_version <= version && (op.until_version == 0 || version <= op.until_version); };
+  const auto covers = [](const Operator& op, int version) {
+    return op.since_version <= version && (op.until_version == 0 || version <= op.until_version);
+  };
   for (int version = 7; version <= 17; ++version) {
     for (std::size_t i = 1; i < all.size(); ++i) {
       for (std::size_t j = 0; j < i; ++j) {

@@ -14,7 +14,9 @@ namespace {
 Tensor line(std::initializer_list<float> values) { return f32({1, 1, static_cast<std::int64_t>(values.size())}, values); }
 Tensor by(float scale) { return f32({3}, {1, 1, scale}); }
 
-Tensor resized(const Tensor& x, float scale, Keywords attributes) { return run("onnx::Resize", {x, Tensor(), by(scale)}, std::move(attributes)); }
+Tensor resized(const Tensor& x, float scale, Keywords attributes) {
+  return run("onnx::Resize", {x, Tensor(), by(scale)}, std::move(attributes));
+}
 Tensor resized_to(const Tensor& x, std::int64_t size, Keywords attributes) {
   return run("onnx::Resize", {x, Tensor(), Tensor(), ints({1, 1, size})}, std::move(attributes));
 }
@@ -78,7 +80,8 @@ BOOST_AUTO_TEST_CASE(older_versions_grow_by_floor_and_shrink_by_ceil) {
   LAZYFX_TEST_SAME(run("onnx::Resize@10", {line({1, 2, 3, 4}), by(0.6F)}), line({1, 3}));
   LAZYFX_TEST_SAME(run("onnx::Resize@10", {line({1, 2}), by(2)}), line({1, 1, 2, 2}));
   LAZYFX_TEST_SAME(run("onnx::Upsample", {line({1, 2}), by(1.5F)}), line({1, 1, 2}));
-  LAZYFX_TEST_SAME(run("onnx::Upsample@7", {line({0, 1})}, {{"mode", "linear"}, {"scales", Argument::list({1.0, 1.0, 2.0})}}), line({0, 0.5F, 1, 1}));
+  LAZYFX_TEST_SAME(run("onnx::Upsample@7", {line({0, 1})}, {{"mode", "linear"}, {"scales", Argument::list({1.0, 1.0, 2.0})}}),
+                   line({0, 0.5F, 1, 1}));
 }
 
 BOOST_AUTO_TEST_CASE(requests_that_cannot_be_met_are_refused) {

@@ -20,7 +20,9 @@ auto says(const std::string& part) {
 
 const Tensor ones33 = f32({1, 1, 3, 3}, {1, 1, 1, 1, 1, 1, 1, 1, 1});
 
-std::string typed(const std::string& op, const MaybeTypes& types, Keywords attributes = {}) { return to_string(infer(op, types, std::move(attributes))); }
+std::string typed(const std::string& op, const MaybeTypes& types, Keywords attributes = {}) {
+  return to_string(infer(op, types, std::move(attributes)));
+}
 
 }  // namespace
 
@@ -28,8 +30,9 @@ std::string typed(const std::string& op, const MaybeTypes& types, Keywords attri
 
 BOOST_AUTO_TEST_CASE(a_convolution_sums_what_its_kernel_covers) {
   const Tensor x = counting({1, 1, 5, 5});
-  LAZYFX_TEST_SAME(run("onnx::Conv", {x, ones33}, {{"pads", int_list({1, 1, 1, 1})}}),
-                   f32({1, 1, 5, 5}, {12, 21, 27, 33, 24, 33, 54, 63, 72, 51, 63, 99, 108, 117, 81, 93, 144, 153, 162, 111, 72, 111, 117, 123, 84}));
+  LAZYFX_TEST_SAME(
+      run("onnx::Conv", {x, ones33}, {{"pads", int_list({1, 1, 1, 1})}}),
+      f32({1, 1, 5, 5}, {12, 21, 27, 33, 24, 33, 54, 63, 72, 51, 63, 99, 108, 117, 81, 93, 144, 153, 162, 111, 72, 111, 117, 123, 84}));
   LAZYFX_TEST_SAME(run("onnx::Conv", {x, ones33}), f32({1, 1, 3, 3}, {54, 63, 72, 99, 108, 117, 144, 153, 162}));
   LAZYFX_TEST_SAME(run("onnx::Conv", {x, ones33, f32({1}, {1})}, {{"strides", int_list({2, 2})}}), f32({1, 1, 2, 2}, {55, 73, 145, 163}));
 }
@@ -77,8 +80,8 @@ BOOST_AUTO_TEST_CASE(convolution_types_keep_names_where_sizes_stay) {
   const TensorType w(DType::f32, {8, 3, 3, 3});
   BOOST_TEST(typed("onnx::Conv", {TensorType(DType::f32, {"N", 3, "H", "W"}), w}, {{"pads", int_list({1, 1, 1, 1})}}) == "f32[N, 8, H, W]");
   BOOST_TEST(typed("onnx::Conv", {TensorType(DType::f32, {"N", 3, "H", 10}), w}) == "f32[N, 8, ?, 8]");
-  BOOST_TEST(typed("onnx::Conv", {TensorType(DType::f32, {"N", 3, "H", 10}), w}, {{"strides", int_list({1, 2})}, {"auto_pad", "SAME_UPPER"}}) ==
-             "f32[N, 8, H, 5]");
+  BOOST_TEST(typed("onnx::Conv", {TensorType(DType::f32, {"N", 3, "H", 10}), w},
+                   {{"strides", int_list({1, 2})}, {"auto_pad", "SAME_UPPER"}}) == "f32[N, 8, H, 5]");
   BOOST_TEST(typed("onnx::Conv", {TensorType(DType::f32), w}) == "f32[?, 8, ?, ?]");
   BOOST_TEST(typed("onnx::Conv", {TensorType(DType::f32), TensorType(DType::f32)}) == "f32");
 }
@@ -93,7 +96,8 @@ BOOST_AUTO_TEST_CASE(convolutions_that_cannot_be_are_refused) {
   BOOST_CHECK_EXCEPTION(infer("onnx::Conv", {x, TensorType(DType::f32, {8, 3, 9, 9})}), Error,
                         says("the kernel covers 9 on spatial axis 0 but the padded input has only 8"));
   const TensorType fits(DType::f32, {8, 3, 3, 3});
-  BOOST_CHECK_EXCEPTION(infer("onnx::Conv", {x, fits, TensorType(DType::f32, {7})}), Error, says("the sizes of b and of the output's channels are 7 and 8"));
+  BOOST_CHECK_EXCEPTION(infer("onnx::Conv", {x, fits, TensorType(DType::f32, {7})}), Error,
+                        says("the sizes of b and of the output's channels are 7 and 8"));
   BOOST_CHECK_EXCEPTION(infer("onnx::Conv", {x, fits}, {{"strides", int_list({0, 1})}}), Error, says("attribute strides holds 0"));
   BOOST_CHECK_EXCEPTION(infer("onnx::Conv", {x, fits}, {{"pads", int_list({1})}}), Error, says("attribute pads has 1 entries where 4"));
   BOOST_CHECK_EXCEPTION(infer("onnx::Conv", {x, fits}, {{"auto_pad", "MIDDLE"}}), Error, says("attribute auto_pad is \"MIDDLE\""));
@@ -112,7 +116,10 @@ BOOST_AUTO_TEST_CASE(max_pool_gives_values_and_places) {
   Keywords columns = attributes;
   columns[1].second = int_list({0, 0, 0, 0});
   columns.emplace_back("storage_order", 1);
-  LAZYFX_TEST_SAME(run_all({"onnx::MaxPool", {f32({1, 1, 5, 5}, {0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})}, columns, 2})[1],
+  LAZYFX_TEST_SAME(run_all({"onnx::MaxPool",
+                            {f32({1, 1, 5, 5}, {0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})},
+                            columns,
+                            2})[1],
                    i64({1, 1, 1, 1}, {5}));
 }
 
@@ -131,7 +138,8 @@ BOOST_AUTO_TEST_CASE(an_average_counts_pads_only_when_asked) {
   attributes.emplace_back("count_include_pad", 1);
   LAZYFX_TEST_SAME(run("onnx::AveragePool", {x}, attributes), f32({1, 1, 3}, {1, 3, 2}));
   // What ceil mode adds beyond the pads never counts.
-  const Keywords both{{"kernel_shape", int_list({2})}, {"strides", int_list({2})}, {"pads", int_list({0, 0})}, {"ceil_mode", 1}, {"count_include_pad", 1}};
+  const Keywords both{
+      {"kernel_shape", int_list({2})}, {"strides", int_list({2})}, {"pads", int_list({0, 0})}, {"ceil_mode", 1}, {"count_include_pad", 1}};
   LAZYFX_TEST_SAME(run("onnx::AveragePool", {f32({1, 1, 3}, {1, 3, 5})}, both), f32({1, 1, 2}, {2, 5}));
 }
 
@@ -145,8 +153,10 @@ BOOST_AUTO_TEST_CASE(global_pools_reduce_planes) {
 BOOST_AUTO_TEST_CASE(pools_that_cannot_be_are_refused) {
   const TensorType x(DType::f32, {1, 1, 4});
   BOOST_CHECK_EXCEPTION(infer("onnx::MaxPool", {x}, {{"kernel_shape", int_list({5})}}), Error, says("the kernel covers 5"));
-  BOOST_CHECK_EXCEPTION(infer("onnx::MaxPool", {x}, {{"kernel_shape", int_list({2, 2})}}), Error, says("has 2 entries but X has 1 spatial axes"));
-  BOOST_CHECK_EXCEPTION(infer("onnx::AveragePool", {TensorType(DType::i64, {1, 1, 4})}, {{"kernel_shape", int_list({2})}}), Error, says("has dtype i64"));
+  BOOST_CHECK_EXCEPTION(infer("onnx::MaxPool", {x}, {{"kernel_shape", int_list({2, 2})}}), Error,
+                        says("has 2 entries but X has 1 spatial axes"));
+  BOOST_CHECK_EXCEPTION(infer("onnx::AveragePool", {TensorType(DType::i64, {1, 1, 4})}, {{"kernel_shape", int_list({2})}}), Error,
+                        says("has dtype i64"));
 }
 
 // Normalization
@@ -162,8 +172,10 @@ BOOST_AUTO_TEST_CASE(batch_normalization_scales_and_shifts_channels) {
 
 BOOST_AUTO_TEST_CASE(instance_and_layer_normalization_make_rows_standard) {
   const Tensor x = f32({1, 1, 1, 4}, {1, 1, 3, 3});
-  LAZYFX_TEST_SAME(run("onnx::InstanceNormalization", {x, f32({1}, {2}), f32({1}, {1})}, {{"epsilon", 0.0}}), f32({1, 1, 1, 4}, {-1, -1, 3, 3}));
-  const std::vector<Tensor> layer = run_all({"onnx::LayerNormalization", {f32({2, 2}, {1, 3, 2, 6}), f32({2}, {1, 2})}, {{"epsilon", 0.0}}, 3});
+  LAZYFX_TEST_SAME(run("onnx::InstanceNormalization", {x, f32({1}, {2}), f32({1}, {1})}, {{"epsilon", 0.0}}),
+                   f32({1, 1, 1, 4}, {-1, -1, 3, 3}));
+  const std::vector<Tensor> layer =
+      run_all({"onnx::LayerNormalization", {f32({2, 2}, {1, 3, 2, 6}), f32({2}, {1, 2})}, {{"epsilon", 0.0}}, 3});
   LAZYFX_TEST_SAME(layer[0], f32({2, 2}, {-1, 2, -1, 2}));
   LAZYFX_TEST_SAME(layer[1], f32({2, 1}, {2, 4}));
   LAZYFX_TEST_SAME(layer[2], f32({2, 1}, {1, 0.5F}));

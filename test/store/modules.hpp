@@ -118,8 +118,9 @@ inline GraphAndRoot branching() {
   const Node up = made.graph->placeholder("up", TensorType(DType::boolean, std::initializer_list<Dim>{}));
   Node again = made.graph->placeholder("again", TensorType(DType::boolean, std::initializer_list<Dim>{}));
   again.set_meta("", true);
-  Node choice = made.graph->call_function(
-      "onnx::If", {up, x, again}, {{"then_branch", "choice.then_branch"}, {"else_branch", "choice.else_branch"}, {"captured", 2}}, "choice");
+  Node choice =
+      made.graph->call_function("onnx::If", {up, x, again},
+                                {{"then_branch", "choice.then_branch"}, {"else_branch", "choice.else_branch"}, {"captured", 2}}, "choice");
   choice.set_meta("stack_trace", "line 1\nline 2 # \"quoted\"");
   made.graph->output(choice).set_meta("seen", Tensor::from<std::int64_t>({1, 2}, Shape{2}));
 
@@ -130,8 +131,8 @@ inline GraphAndRoot branching() {
   Graph down_graph;
   const Node inner = down_graph.placeholder("x");
   const Node condition = down_graph.placeholder("again");
-  down_graph.output(down_graph.call_function("onnx::If", {condition, inner},
-                                             {{"then_branch", "odd name.1"}, {"else_branch", "plain"}, {"captured", 1}}));
+  down_graph.output(
+      down_graph.call_function("onnx::If", {condition, inner}, {{"then_branch", "odd name.1"}, {"else_branch", "plain"}, {"captured", 1}}));
   const auto down = std::make_shared<Subgraph>(down_graph);
   down->add_submodule("odd name.1", applying("onnx::Neg"));
   down->add_submodule("plain", applying("onnx::Exp"));

@@ -238,7 +238,8 @@ BOOST_AUTO_TEST_CASE(an_unpacked_package_is_read_and_its_damage_told) {
   BOOST_TEST((loaded->call({&x, 1}) == module->call({&x, 1})));
 
   folder.write("unpacked/resources/notes/large", std::string(200000, 'y'));
-  BOOST_CHECK_EXCEPTION(PackageImporter(path).load_text("notes", "large"), StoreError, fails_with(StoreFault::corrupted, "large is damaged"));
+  BOOST_CHECK_EXCEPTION(PackageImporter(path).load_text("notes", "large"), StoreError,
+                        fails_with(StoreFault::corrupted, "large is damaged"));
   folder.write("unpacked/stranger", "");
   BOOST_CHECK_EXCEPTION(PackageImporter{path}, StoreError, fails_with(StoreFault::corrupted, "stranger is not in the manifest"));
   command::fs::remove(path / "stranger");

@@ -31,8 +31,8 @@ void check_same_graph(const Graph& graph, const Graph& read) {
                 node.args().size() == copy.args().size() && node.kwargs().size() == copy.kwargs().size() && node.meta() == copy.meta();
     for (std::size_t i = 0; same && i < node.args().size(); ++i) same = named(graph, node.arg(i)) == named(read, copy.arg(i));
     for (std::size_t i = 0; same && i < node.kwargs().size(); ++i) {
-      same = node.kwargs()[i].first == copy.kwargs()[i].first &&
-             named(graph, node.kwargs()[i].second) == named(read, copy.kwargs()[i].second);
+      same =
+          node.kwargs()[i].first == copy.kwargs()[i].first && named(graph, node.kwargs()[i].second) == named(read, copy.kwargs()[i].second);
     }
     if (!same) BOOST_ERROR(node.format() << " was read as " << copy.format());
   }

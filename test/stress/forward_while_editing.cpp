@@ -171,11 +171,16 @@ bool read(int argc, char** argv, Settings& settings) {
     char* end = nullptr;
     const double value = std::strtod(argv[i + 1], &end);
     if (*end != '\0' || !(value >= 0 && value < 1e15)) return false;
-    if (name == "--seconds") settings.seconds = value;
-    else if (name == "--count") settings.count = static_cast<std::uint64_t>(value);
-    else if (name == "--seed") settings.seed = static_cast<std::uint64_t>(value);
-    else if (name == "--callers") settings.callers = static_cast<std::size_t>(value);
-    else return false;
+    if (name == "--seconds")
+      settings.seconds = value;
+    else if (name == "--count")
+      settings.count = static_cast<std::uint64_t>(value);
+    else if (name == "--seed")
+      settings.seed = static_cast<std::uint64_t>(value);
+    else if (name == "--callers")
+      settings.callers = static_cast<std::size_t>(value);
+    else
+      return false;
   }
   return settings.callers >= 1;
 }
@@ -195,7 +200,8 @@ int main(int argc, char** argv) {
   {
     Runtime runtime(RuntimeOptions().threads(2));
     std::vector<std::unique_ptr<Subject>> subjects;
-    for (std::uint64_t i = 0; i < 2; ++i) subjects.push_back(std::make_unique<Subject>(runtime, settings.seed * 1000 + i, settings.callers));
+    for (std::uint64_t i = 0; i < 2; ++i)
+      subjects.push_back(std::make_unique<Subject>(runtime, settings.seed * 1000 + i, settings.callers));
     std::atomic<std::size_t> editing{subjects.size()};
     std::vector<std::thread> threads;
     for (auto& subject : subjects) {

@@ -43,8 +43,8 @@ Tensor element(std::size_t at, double value) {
 struct Subject {
   std::string name;
   std::shared_ptr<LazyGraphModule> module;  // null once destroyed; those above it may still hold it
-  std::vector<std::uint64_t> ways;          // how many lead to each module
-  std::uint64_t counter = 0;                // as marked last
+  std::vector<std::uint64_t> ways;  // how many lead to each module
+  std::uint64_t counter = 0;  // as marked last
 };
 
 struct Call {
@@ -234,8 +234,7 @@ class History {
   void check() {
     for (const Subject& s : subjects_) {
       must(world_.compiling(s.name) <= 1, "two compiles of one module run at once");
-      if (s.module && !s.module->needs_recompile())
-        must(s.module->state() == ModuleState::clean, "a module is clean and says it is not");
+      if (s.module && !s.module->needs_recompile()) must(s.module->state() == ModuleState::clean, "a module is clean and says it is not");
     }
   }
 

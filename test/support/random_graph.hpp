@@ -59,9 +59,12 @@ class RandomGraph {
     const auto nodes = graph_->find_nodes(Opcode::call_function);
     lazyfx::Node node = pick(random_, nodes);
     if (is_one_of(node.target(), unary)) {
-      if (grown_ < 8 && chance(random_, 3)) insert_after(node);
-      else if (node.name().starts_with("grown") && chance(random_, 2)) remove(node);
-      else node.set_target(pick(random_, unary));
+      if (grown_ < 8 && chance(random_, 3))
+        insert_after(node);
+      else if (node.name().starts_with("grown") && chance(random_, 2))
+        remove(node);
+      else
+        node.set_target(pick(random_, unary));
     } else if (is_one_of(node.target(), additive)) {
       node.set_target(pick(random_, additive));
     } else if (node.name().starts_with("scaled")) {
@@ -92,7 +95,8 @@ class RandomGraph {
     const std::size_t count = 1 + below(random_, 3);
     for (std::size_t i = 0; i < count; ++i) {
       const Shape shape = random_shape();
-      const lazyfx::TensorType type = options_.typed ? lazyfx::TensorType(lazyfx::DType::f32, shape) : lazyfx::TensorType(lazyfx::DType::f32);
+      const lazyfx::TensorType type =
+          options_.typed ? lazyfx::TensorType(lazyfx::DType::f32, shape) : lazyfx::TensorType(lazyfx::DType::f32);
       inputs_.push_back(shape);
       values_.push_back({graph_->placeholder("x" + std::to_string(i), type), shape, 1});
     }
@@ -156,8 +160,10 @@ class RandomGraph {
     }
     const Known y = pick(random_, fitting);  // x itself fits
     const Shape shape = *lazyfx::broadcast(x.shape, y.shape);
-    if (chance(random_, 3)) add(call("onnx::Mul", {x.node, y.node}), shape, x.bound * y.bound);
-    else add(call(pick(random_, additive), {x.node, y.node}), shape, x.bound + y.bound);
+    if (chance(random_, 3))
+      add(call("onnx::Mul", {x.node, y.node}), shape, x.bound * y.bound);
+    else
+      add(call(pick(random_, additive), {x.node, y.node}), shape, x.bound + y.bound);
   }
 
   Node weight(const Shape& shape) {
@@ -185,8 +191,10 @@ class RandomGraph {
     const bool keep = chance(random_, 2) || x.shape.rank() == 1;
     std::vector<std::int64_t> dims;
     for (std::size_t i = 0; i < x.shape.rank(); ++i) {
-      if (static_cast<std::int64_t>(i) != axis) dims.push_back(x.shape[i]);
-      else if (keep) dims.push_back(1);
+      if (static_cast<std::int64_t>(i) != axis)
+        dims.push_back(x.shape[i]);
+      else if (keep)
+        dims.push_back(1);
     }
     const auto axes = lazyfx::Argument::ints({axis});
     if (chance(random_, 3)) {

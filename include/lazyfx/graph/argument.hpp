@@ -86,11 +86,26 @@ class LAZYFX_API Argument {
   friend LAZYFX_API bool operator==(const Argument& a, const Argument& b);
 
  private:
-  struct NodeRef { NodeId id; const void* graph; };
-  struct List { std::shared_ptr<const Items> items; unsigned depth; };
-  struct Tuple { std::shared_ptr<const Items> items; unsigned depth; };
-  struct Dict { std::shared_ptr<const Entries> entries; unsigned depth; };
-  struct SliceRef { std::shared_ptr<const Slice> slice; unsigned depth; };
+  struct NodeRef {
+    NodeId id;
+    const void* graph;
+  };
+  struct List {
+    std::shared_ptr<const Items> items;
+    unsigned depth;
+  };
+  struct Tuple {
+    std::shared_ptr<const Items> items;
+    unsigned depth;
+  };
+  struct Dict {
+    std::shared_ptr<const Entries> entries;
+    unsigned depth;
+  };
+  struct SliceRef {
+    std::shared_ptr<const Slice> slice;
+    unsigned depth;
+  };
   unsigned depth() const noexcept;
   std::variant<std::monostate, bool, std::int64_t, double, std::string, DType, Tensor, NodeRef, List, Tuple, Dict, SliceRef> v_;
 };

@@ -137,8 +137,13 @@ class LAZYFX_API HookHandle {
   HookHandle() noexcept = default;
   explicit HookHandle(std::function<void()> unregister) : unregister_(std::move(unregister)) {}
   HookHandle(HookHandle&& other) noexcept : unregister_(std::exchange(other.unregister_, nullptr)) {}
-  HookHandle& operator=(HookHandle&& other) noexcept { std::swap(unregister_, other.unregister_); return *this; }
-  ~HookHandle() { if (unregister_) unregister_(); }
+  HookHandle& operator=(HookHandle&& other) noexcept {
+    std::swap(unregister_, other.unregister_);
+    return *this;
+  }
+  ~HookHandle() {
+    if (unregister_) unregister_();
+  }
 
  private:
   std::function<void()> unregister_;
@@ -158,7 +163,11 @@ class LAZYFX_API NodeRange {
     Iterator() = default;
     Node operator*() const { return Node(graph_, id_); }
     Iterator& operator++();
-    Iterator operator++(int) { Iterator old = *this; ++*this; return old; }
+    Iterator operator++(int) {
+      Iterator old = *this;
+      ++*this;
+      return old;
+    }
     friend bool operator==(const Iterator& a, const Iterator& b) noexcept { return a.id_ == b.id_; }
 
    private:

@@ -67,7 +67,7 @@ struct ImportedModel {
   /// Initializers and Constant nodes that are used, as parameters named after them (only letters, digits and underscores).
   std::shared_ptr<Module> root;
   std::vector<Port> inputs, outputs;
-  int opset = 0;         ///< version of ONNX's own operator set that the file was written for
+  int opset = 0;  ///< version of ONNX's own operator set that the file was written for
   std::string producer;  ///< "pytorch 1.13.1"; may be empty
 };
 

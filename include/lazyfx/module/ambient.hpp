@@ -44,7 +44,6 @@ LAZYFX_API GraphModuleKind graph_module_kind() noexcept;
 
 /// A GraphModule or LazyGraphModule by `kind` if given, else by the guards.
 LAZYFX_API std::shared_ptr<GraphModule> make_graph_module(Runtime& runtime, std::shared_ptr<Graph> graph, const Module* root = nullptr,
-                                                          LazyGraphModuleOptions options = {},
-                                                          std::optional<GraphModuleKind> kind = {});
+                                                          LazyGraphModuleOptions options = {}, std::optional<GraphModuleKind> kind = {});
 
 }  // namespace lazyfx

@@ -52,10 +52,16 @@ class GraphModuleOptions {
   }
   const std::string& class_name() const noexcept { return class_name_; }
   /// Takes all that `root` holds, not only what the graph names: for modules made from saved or copied ones. Default: no.
-  GraphModuleOptions& adopt_all(bool all) noexcept { adopt_all_ = all; return *this; }
+  GraphModuleOptions& adopt_all(bool all) noexcept {
+    adopt_all_ = all;
+    return *this;
+  }
   bool adopt_all() const noexcept { return adopt_all_; }
   /// Generation of the mark that construction makes, at least 1: a module read from an archive goes on counting. Default: 1.
-  GraphModuleOptions& first_generation(std::uint64_t generation) noexcept { first_generation_ = generation; return *this; }
+  GraphModuleOptions& first_generation(std::uint64_t generation) noexcept {
+    first_generation_ = generation;
+    return *this;
+  }
   std::uint64_t first_generation() const noexcept { return first_generation_; }
 
  private:
@@ -111,7 +117,8 @@ class LAZYFX_API GraphModule : public Module {
         [](auto handler, std::shared_ptr<detail::ModuleCore> core, Inputs in, ForwardOptions how) {
           std::exception_ptr error;
           Value value;
-          if (answers_now(*core, in, how, error, value)) return detail::post_results(std::move(handler), std::move(error), std::move(value));
+          if (answers_now(*core, in, how, error, value))
+            return detail::post_results(std::move(handler), std::move(error), std::move(value));
           const boost::asio::any_io_executor executor = detail::executor_of(handler);
           start_forward(core, std::move(in), how, executor, detail::ForwardHandler(std::move(handler)));
         },

@@ -69,7 +69,8 @@ using TypeRule = std::function<std::vector<TensorType>(const TypeContext&)>;
 
 /// Plain and obviously right. Absent inputs are undefined tensors; inputs may be strided. Returns one tensor per output.
 /// Called from several threads at once. Exceptions reach whoever awaits the run, with operator and node named.
-using ReferenceKernel = std::function<std::vector<Tensor>(std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count)>;
+using ReferenceKernel =
+    std::function<std::vector<Tensor>(std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count)>;
 
 /// A graph that an operator runs: a Subgraph, compiled with the graph that applies the operator. Takes the graph's inputs in order; gives what
 /// its output node returns. Throws what running it throws.
@@ -77,7 +78,7 @@ using GraphCall = std::function<Value(std::span<const Value>)>;
 
 /// What a ValueKernel sees of one application.
 struct ValueContext {
-  std::span<const Value> inputs;      ///< none for an absent one
+  std::span<const Value> inputs;  ///< none for an absent one
   const Attributes& attributes;
   std::span<const GraphCall> graphs;  ///< of the schema's graph attributes, in its order
   std::size_t output_count = 1;
@@ -92,14 +93,15 @@ using Lowering = std::function<bool(LoweringContext&)>;
 
 /// One operator, defined once: what call_function targets. Immutable; shared by registries and executables of any thread.
 struct Operator {
-  std::string name;  ///< "onnx::Conv", "my::op"; a meaning once shipped under a name never changes: a later one gets a suffix, "onnx::Softmax@1"
-  int since_version = 1;                  ///< first opset of its domain with this meaning
-  int until_version = 0;                  ///< last one; 0: still current
+  std::string
+      name;  ///< "onnx::Conv", "my::op"; a meaning once shipped under a name never changes: a later one gets a suffix, "onnx::Softmax@1"
+  int since_version = 1;  ///< first opset of its domain with this meaning
+  int until_version = 0;  ///< last one; 0: still current
   Effect effect = Effect::pure;
   Schema schema;
   TypeRule type_rule;
   ReferenceKernel reference;
-  Lowering lowering;                      ///< may be empty
+  Lowering lowering;  ///< may be empty
   /// Instead of a reference kernel; or beside one, for inputs that are no tensors. Empty for most.
   ValueKernel on_values = {};
 };

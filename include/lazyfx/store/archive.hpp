@@ -21,10 +21,19 @@ class LoadOptions {
  public:
   LoadOptions() {}
   /// What user modules are made with. Default: none are known.
-  LoadOptions& reconstructors(Reconstructors known) { reconstructors_ = std::move(known); return *this; }
-  LoadOptions& limits(StoreLimits limits) noexcept { limits_ = limits; return *this; }
+  LoadOptions& reconstructors(Reconstructors known) {
+    reconstructors_ = std::move(known);
+    return *this;
+  }
+  LoadOptions& limits(StoreLimits limits) noexcept {
+    limits_ = limits;
+    return *this;
+  }
   /// Lazy graph modules begin to compile in the background as soon as they are loaded. Default: no.
-  LoadOptions& schedule_on_load(bool schedule) noexcept { schedule_on_load_ = schedule; return *this; }
+  LoadOptions& schedule_on_load(bool schedule) noexcept {
+    schedule_on_load_ = schedule;
+    return *this;
+  }
 
   const Reconstructors& reconstructors() const noexcept { return reconstructors_; }
   const StoreLimits& limits() const noexcept { return limits_; }

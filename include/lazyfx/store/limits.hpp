@@ -12,11 +12,20 @@ class StoreLimits {
  public:
   StoreLimits() noexcept {}
   /// Bytes that descriptions (everything but tensors) may take in memory. Default: 2 GiB.
-  StoreLimits& memory(std::uint64_t bytes) noexcept { memory_ = bytes; return *this; }
+  StoreLimits& memory(std::uint64_t bytes) noexcept {
+    memory_ = bytes;
+    return *this;
+  }
   /// Node ids that one graph may have given out, those of erased nodes included. Default: 16 million.
-  StoreLimits& node_ids(std::uint64_t count) noexcept { node_ids_ = count; return *this; }
+  StoreLimits& node_ids(std::uint64_t count) noexcept {
+    node_ids_ = count;
+    return *this;
+  }
   /// Entries of a package. Default: one million.
-  StoreLimits& entries(std::uint64_t count) noexcept { entries_ = count; return *this; }
+  StoreLimits& entries(std::uint64_t count) noexcept {
+    entries_ = count;
+    return *this;
+  }
 
   std::uint64_t memory() const noexcept { return memory_; }
   std::uint64_t node_ids() const noexcept { return node_ids_; }

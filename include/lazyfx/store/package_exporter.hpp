@@ -33,8 +33,14 @@ class ExportOptions {
  public:
   ExportOptions() : operators_(OperatorRegistry::standard()) {}
   /// The operators that ship need no rule; others do. Default: the standard ones, whose effects are recorded.
-  ExportOptions& operators(OperatorRegistry registry) { operators_ = std::move(registry); return *this; }
-  ExportOptions& reconstructors(Reconstructors known) { reconstructors_ = std::move(known); return *this; }
+  ExportOptions& operators(OperatorRegistry registry) {
+    operators_ = std::move(registry);
+    return *this;
+  }
+  ExportOptions& reconstructors(Reconstructors known) {
+    reconstructors_ = std::move(known);
+    return *this;
+  }
   const OperatorRegistry& operators() const noexcept { return operators_; }
   const Reconstructors& reconstructors() const noexcept { return reconstructors_; }
 

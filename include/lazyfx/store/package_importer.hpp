@@ -22,14 +22,20 @@ namespace lazyfx {
 class PackageOptions {
  public:
   PackageOptions() {}
-  PackageOptions& load(LoadOptions options) { load_ = std::move(options); return *this; }
+  PackageOptions& load(LoadOptions options) {
+    load_ = std::move(options);
+    return *this;
+  }
   /// What the package left to its host, under the name that it had there.
   PackageOptions& extern_module(std::string name, std::shared_ptr<Module> module) {
     externs_.insert_or_assign(std::move(name), std::move(module));
     return *this;
   }
   /// Read the file instead of mapping it: for files that others may rewrite in place. Default: mapped.
-  PackageOptions& copy(bool copy) noexcept { copy_ = copy; return *this; }
+  PackageOptions& copy(bool copy) noexcept {
+    copy_ = copy;
+    return *this;
+  }
 
   const LoadOptions& load() const noexcept { return load_; }
   const std::map<std::string, std::shared_ptr<Module>, std::less<>>& externs() const noexcept { return externs_; }
@@ -65,7 +71,7 @@ class LAZYFX_API PackageImporter {
 
   std::vector<std::string> modules() const;
   std::vector<std::string> extern_modules() const;  ///< what load_module asks the host for
-  std::vector<std::string> operators() const;       ///< that the modules call
+  std::vector<std::string> operators() const;  ///< that the modules call
   /// Names and sizes of the entries that match.
   std::vector<std::pair<std::string, std::uint64_t>> file_structure(const Glob& names = Glob("**")) const;
   std::span<const std::byte> entry(std::string_view name) const;  ///< unchecked bytes of one; valid while the importer lives

@@ -53,7 +53,8 @@ class LAZYFX_API Reconstructors {
   /// or type is taken. Names that begin with "lazyfx." are ours.
   template <class M>
   void add(std::string name, std::function<Value(const M&)> reduce, std::function<std::shared_ptr<Module>(const Value&)> rebuild) {
-    add(std::move(name), typeid(M), [reduce = std::move(reduce)](const Module& m) { return reduce(static_cast<const M&>(m)); },
+    add(
+        std::move(name), typeid(M), [reduce = std::move(reduce)](const Module& m) { return reduce(static_cast<const M&>(m)); },
         std::move(rebuild));
   }
 

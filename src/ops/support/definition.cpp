@@ -30,7 +30,8 @@ std::vector<Parameter> parameters(std::initializer_list<const char*> names) {
 
 /// The kernel, preceded by its type rule on what it is given, so that it may count on everything that the rule refuses.
 ReferenceKernel checked(TypeRule rule, ReferenceKernel kernel) {
-  return [rule = std::move(rule), kernel = std::move(kernel)](std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count) {
+  return [rule = std::move(rule), kernel = std::move(kernel)](std::span<const Tensor> inputs, const Attributes& attributes,
+                                                              std::size_t output_count) {
     std::vector<std::optional<TensorType>> types;
     for (const Tensor& t : inputs) types.push_back(t.defined() ? std::optional(TensorType(t.dtype(), t.shape())) : std::nullopt);
     rule(TypeContext{types, inputs, attributes, output_count});
@@ -40,7 +41,8 @@ ReferenceKernel checked(TypeRule rule, ReferenceKernel kernel) {
 
 }  // namespace
 
-Schema schema(std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs, std::vector<AttributeSpec> attributes) {
+Schema schema(std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs,
+              std::vector<AttributeSpec> attributes) {
   return {parameters(inputs), parameters(outputs), std::move(attributes)};
 }
 
@@ -81,7 +83,9 @@ Operator onnx_on_values(const std::string& type, Versions versions, Schema schem
           .until_version = versions.until,
           .effect = Effect::pure,
           .schema = std::move(schema),
-          .type_rule = [](const TypeContext&) -> std::vector<TensorType> { unsupported("the types of its results are not known before a run"); },
+          .type_rule = [](const TypeContext&) -> std::vector<TensorType> {
+            unsupported("the types of its results are not known before a run");
+          },
           .reference = {},
           .lowering = {},
           .on_values = std::move(kernel)};

@@ -31,7 +31,8 @@ To converted(From value) {
 
 void require_single(const Tensor& t, const std::string& what) {
   if (!t.defined()) throw Error(ErrorKind::invalid_argument, what + " is missing");
-  if (t.size() != 1) throw Error(ErrorKind::invalid_argument, what + " has shape " + to_string(t.shape()) + " where one element is expected");
+  if (t.size() != 1)
+    throw Error(ErrorKind::invalid_argument, what + " has shape " + to_string(t.shape()) + " where one element is expected");
 }
 
 }  // namespace
@@ -93,7 +94,8 @@ std::int64_t int_of(const Tensor& t, const std::string& what) {
 std::vector<std::int64_t> ints_of(const Tensor& t, const std::string& what) {
   if (!t.defined()) throw Error(ErrorKind::invalid_argument, what + " is missing");
   if (!is_integer(t.dtype()) || t.rank() > 1) {
-    throw Error(ErrorKind::invalid_graph, what + " is " + to_string(TensorType(t.dtype(), t.shape())) + " where a vector of integers is expected");
+    throw Error(ErrorKind::invalid_graph,
+                what + " is " + to_string(TensorType(t.dtype(), t.shape())) + " where a vector of integers is expected");
   }
   return read<std::int64_t>(t);
 }
@@ -131,9 +133,7 @@ RowsLayout rows_layout(const Shape& like, std::size_t axis, std::int64_t row) {
   }
   dims.push_back(row);
   RowsLayout layout{Shape(dims), {}};
-  for (std::size_t i = 0; i < like.rank(); ++i) {
-    layout.permutation.push_back(i == axis ? like.rank() - 1 : i < axis ? i : i - 1);
-  }
+  for (std::size_t i = 0; i < like.rank(); ++i) { layout.permutation.push_back(i == axis ? like.rank() - 1 : i < axis ? i : i - 1); }
   return layout;
 }
 

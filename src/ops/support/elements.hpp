@@ -18,7 +18,8 @@ namespace lazyfx::ops {
 
 template <class T> inline constexpr bool computes_in_double = is_floating(dtype_of<T>);
 template <class T>
-using Compute = std::conditional_t<computes_in_double<T>, double, std::conditional_t<is_signed_integer(dtype_of<T>), std::int64_t, std::uint64_t>>;
+using Compute =
+    std::conditional_t<computes_in_double<T>, double, std::conditional_t<is_signed_integer(dtype_of<T>), std::int64_t, std::uint64_t>>;
 
 /// Calls `f(std::type_identity<C>{})` with the number type that `dtype` computes in; throws Error(unsupported) for strings.
 template <class F>

@@ -54,7 +54,8 @@ void for_each_index(const Shape& shape, F&& f) {
 
 /// The number type in which a result of type R is written.
 template <class R>
-using Written = std::conditional_t<std::is_floating_point_v<R>, double, std::conditional_t<std::is_signed_v<R>, std::int64_t, std::uint64_t>>;
+using Written =
+    std::conditional_t<std::is_floating_point_v<R>, double, std::conditional_t<std::is_signed_v<R>, std::int64_t, std::uint64_t>>;
 
 template <class F>
 Tensor map(const Tensor& x, DType out, F f) {

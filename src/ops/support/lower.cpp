@@ -141,7 +141,8 @@ ScalarProgram::Constant scalar_constant(const Tensor& value) {
   if (is_floating(value.dtype())) {
     constant.real = real_of(value, "the constant");
   } else {
-    constant.integer = static_cast<std::int64_t>(is_unsigned_integer(value.dtype()) ? read<std::uint64_t>(value).at(0) : static_cast<std::uint64_t>(int_of(value, "the constant")));
+    constant.integer = static_cast<std::int64_t>(
+        is_unsigned_integer(value.dtype()) ? read<std::uint64_t>(value).at(0) : static_cast<std::uint64_t>(int_of(value, "the constant")));
   }
   return constant;
 }

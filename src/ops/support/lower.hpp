@@ -36,7 +36,11 @@ class Body {
   // Ids while building: inputs from 0, constants from constant_base, instructions from instruction_base.
   static constexpr std::uint32_t constant_base = 1U << 20;
   static constexpr std::uint32_t instruction_base = 1U << 21;
-  struct Step { ScalarOp op; DType dtype; std::uint32_t a, b, c; };
+  struct Step {
+    ScalarOp op;
+    DType dtype;
+    std::uint32_t a, b, c;
+  };
   ScalarProgram program_;
   std::vector<Step> steps_;
 };

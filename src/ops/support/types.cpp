@@ -64,13 +64,15 @@ std::vector<std::size_t> axes_in(const std::vector<std::int64_t>& axes, std::siz
 
 std::int64_t multiply(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
-  if (__builtin_mul_overflow(a, b, &result)) fail("sizes " + std::to_string(a) + " and " + std::to_string(b) + " have a product beyond 63 bits");
+  if (__builtin_mul_overflow(a, b, &result))
+    fail("sizes " + std::to_string(a) + " and " + std::to_string(b) + " have a product beyond 63 bits");
   return result;
 }
 
 std::int64_t add(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
-  if (__builtin_add_overflow(a, b, &result)) fail("sizes " + std::to_string(a) + " and " + std::to_string(b) + " have a sum beyond 63 bits");
+  if (__builtin_add_overflow(a, b, &result))
+    fail("sizes " + std::to_string(a) + " and " + std::to_string(b) + " have a sum beyond 63 bits");
   return result;
 }
 
