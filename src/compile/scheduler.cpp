@@ -1,9 +1,10 @@
 #include "compile/scheduler.hpp"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
 #include <algorithm>
 #include <utility>
-
-#include "compile/thread_priority.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -278,7 +279,8 @@ void* Scheduler::enter(void* self) {
   const std::unique_ptr<std::shared_ptr<Scheduler>> scheduler(static_cast<std::shared_ptr<Scheduler>*>(self));
   current_pool = scheduler->get();
   pthread_setname_np(pthread_self(), "lazyfx");
-  stand_back((*scheduler)->limits_.niceness);
+  // Niceness is per thread on Linux; being refused costs nothing but the courtesy.
+  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), (*scheduler)->limits_.niceness));
   (*scheduler)->work();
   return nullptr;
 }
