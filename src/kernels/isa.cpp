@@ -4,9 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/vector_targets.hpp"  // before Highway's own
+
 #include <hwy/highway.h>
 #include <oneapi/dnnl/dnnl.h>
-#include "kernels/vector_targets.hpp"
 
 #include "kernels/kernel.hpp"
 #include "lazyfx/error.hpp"
