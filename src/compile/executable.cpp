@@ -137,8 +137,7 @@ void Executable::make_ahead(const Signature& signature, const StopToken& stop) {
   Slot* slot = find_slot(signature);
   Failure refusal;
   if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) refusal.raise();
-  slot->answer.plan = std::move(plan);
-  slot->making.reset();
+  answer_slot(*slot, {std::move(plan), {}});
 }
 
 void Executable::make_only(const Signature& signature, const StopToken& stop) {
@@ -192,13 +191,30 @@ void Executable::settle(const Signature& signature, const Answer& answer, bool k
     const auto slot = std::ranges::find(slots_, signature, &Slot::signature);
     if (slot != slots_.end()) {
       if (slot->making) listeners.swap(slot->making->listeners);
-      slot->making.reset();
-      slot->answer = answer;
-      if (!keep) slots_.erase(slot);
+      if (keep)
+        answer_slot(*slot, answer);
+      else
+        slots_.erase(slot);
     }
     settled_.notify_all();
   }
   for (const auto& listener : listeners) listener->on_plan(answer);
+}
+
+/// The oldest answer makes room for the newest; a failure takes no plan's.
+void Executable::answer_slot(Slot& slot, const Answer& answer) {
+  slot.making.reset();
+  slot.answer = answer;
+  std::rotate(slots_.begin() + (&slot - slots_.data()), slots_.begin() + (&slot - slots_.data()) + 1, slots_.end());
+  const auto is_alike = [&](const Slot& s) {
+    return s.answer.ready() && static_cast<bool>(s.answer.failure) == static_cast<bool>(answer.failure);
+  };
+  if (static_cast<std::size_t>(std::ranges::count_if(slots_, is_alike)) > max_plans_) slots_.erase(std::ranges::find_if(slots_, is_alike));
+}
+
+void Executable::forget_failures() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(slots_, [](const Slot& slot) { return static_cast<bool>(slot.answer.failure); });
 }
 
 Executable::Slot* Executable::find_slot(const Signature& signature) {
@@ -212,11 +228,6 @@ Executable::Slot* Executable::add_slot(const Signature& signature, Failure& refu
   } catch (...) {
     refusal = Failure::current();
     return nullptr;
-  }
-  if (slots_.size() >= max_plans_) {
-    // The oldest answer makes room; what is being made stays.
-    const auto old = std::find_if(slots_.begin(), slots_.end(), [](const auto& s) { return s.answer.ready(); });
-    if (old != slots_.end()) slots_.erase(old);
   }
   return &slots_.emplace_back(Slot{signature, {}, std::make_unique<Making>()});
 }

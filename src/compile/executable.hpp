@@ -52,10 +52,12 @@ class Executable : public std::enable_shared_from_this<Executable> {
   Plans plans() const;  ///< those that are ready
 
   using Answer = PlanAnswer;
-  /// A failure is kept as long as the executable, since the same signature would fail again, unless a retry may succeed.
+  /// A failure is kept, since the same signature would fail again, until forget_failures().
   Answer find(const Signature& signature) const;
   /// As find; if neither is known, `listener` is told later, and the plan is asked for at `priority` (again: promoted).
   Answer request(const Signature& signature, std::shared_ptr<PlanListener> listener, Priority priority);
+  /// The signatures that failed may be tried again: a module was marked, or told to retry.
+  void forget_failures();
   /// Makes the plan on this thread if nobody has begun to; else waits for whoever has. Throws Error(would_deadlock) rather than
   /// wait on a pool thread.
   Answer make_now(const Signature& signature);
@@ -87,6 +89,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   Slot* add_slot(const Signature& signature, Failure& refusal);
   Answer build(const Signature& signature);
   void settle(const Signature& signature, const Answer& answer, bool keep);
+  void answer_slot(Slot& slot, const Answer& answer);
 
   const std::uint64_t key_;
   const std::shared_ptr<const Interface> interface_;
@@ -97,7 +100,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::condition_variable settled_;
-  std::vector<Slot> slots_;  ///< oldest first
+  std::vector<Slot> slots_;  ///< of those with an answer the oldest first
 };
 
 }  // namespace lazyfx::compile

@@ -48,24 +48,30 @@ struct Owner {
   }
 };
 
+/// True if a slot announces the object; `asked` becomes true if one was not yet asked to free it.
 // REQUIRES: Domain::mutex held.
-bool is_announced(const void* object) {
-  const Domain& d = domain();
-  return std::any_of(d.records.begin(), d.records.end(), [&](const auto& r) {
-    return std::any_of(r->slots.begin(), r->slots.end(), [&](const auto& s) { return s.load(std::memory_order_seq_cst) == object; });
-  });
+bool ask_who_announces(const void* object, bool& asked) {
+  bool announced = false;
+  for (const auto& record : domain().records) {
+    for (unsigned i = 0; i < slots_per_thread; ++i) {
+      if (record->slots[i].load(std::memory_order_seq_cst) != object) continue;
+      announced = true;
+      const std::uint32_t bit = 1U << i;
+      if ((record->awaited.fetch_or(bit, std::memory_order_seq_cst) & bit) == 0) asked = true;
+    }
+  }
+  return announced;
 }
 
-/// Adds to what waits, and frees what nobody announces.
-void scan(RetiredList& more) noexcept {
-  RetiredList free;  // emptied after the lock: destructors run code of others
+/// Frees what nobody announces. What is left, somebody will free who was asked to before he was last seen to announce it.
+// REQUIRES: Domain::mutex held.
+void scan(RetiredList& free) noexcept {
   Domain& d = domain();
-  const std::lock_guard lock(d.mutex);
-  d.retired.take_if(more, [](const void*) { return true; });
-  waiting.store(true, std::memory_order_relaxed);
-  fence_all_threads();  // between the swap of whatever is in the list and the look at the slots
-  free.take_if(d.retired, [](const void* object) { return !is_announced(object); });
-  waiting.store(!d.retired.empty(), std::memory_order_relaxed);
+  for (bool asked = true; asked && !d.retired.empty();) {
+    asked = false;
+    fence_all_threads();  // between the swap of whatever is in the list, and each question, and the look at the slots
+    free.take_if(d.retired, [&](const void* object) { return !ask_who_announces(object, asked); });
+  }
 }
 
 }  // namespace
@@ -78,7 +84,6 @@ void fence_all_threads() noexcept {
 const bool writers_fence = can_fence_all_threads();
 
 constinit thread_local Record* current = nullptr;
-constinit std::atomic<bool> waiting{false};
 
 Record* take_record() noexcept {
   Domain& d = domain();
@@ -97,9 +102,11 @@ Record* take_record() noexcept {
   return current;
 }
 
-void free_waiting() noexcept {
-  RetiredList none;
-  scan(none);
+void free_waiting(Record& record, unsigned slot) noexcept {
+  RetiredList free;  // emptied after the lock: destructors run code of others
+  const std::lock_guard lock(domain().mutex);
+  record.awaited.fetch_and(~(1U << slot), std::memory_order_seq_cst);
+  scan(free);
 }
 
 RetiredList::~RetiredList() {
@@ -110,7 +117,12 @@ RetiredList::~RetiredList() {
 }
 
 Retirement::~Retirement() {
-  if (!retired_.empty()) scan(retired_);
+  if (retired_.empty()) return;
+  RetiredList free;  // emptied after the lock, as above
+  Domain& d = domain();
+  const std::lock_guard lock(d.mutex);
+  d.retired.take_if(retired_, [](const void*) { return true; });
+  scan(free);
 }
 
 }  // namespace lazyfx::hazard

@@ -16,6 +16,7 @@ constexpr std::size_t slots_per_thread = 8;
 struct alignas(64) Record {
   std::array<std::atomic<const void*>, slots_per_thread> slots{};
   std::uint32_t used = 0;  ///< bit per slot; owner only
+  std::atomic<std::uint32_t> awaited{0};  ///< bit per slot: what it announces is retired; changes under the domain's mutex
   bool owned = false;      ///< by a living thread; guarded by the domain's mutex
 };
 
@@ -23,10 +24,8 @@ struct alignas(64) Record {
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local Record* current;
 /// Makes it; null: no memory.
 Record* take_record() noexcept;
-/// Something is retired: read at every reset, written rarely.
-extern constinit std::atomic<bool> waiting;
-/// Frees what is retired and no longer announced.
-void free_waiting() noexcept;
+/// Frees what is retired and no longer announced: `slot` of this thread was the last thing that something waited for.
+void free_waiting(Record& record, unsigned slot) noexcept;
 
 /// Writers fence for the readers too. Decided before the first reader, for good.
 extern const bool writers_fence;
@@ -41,6 +40,9 @@ void fence_all_threads() noexcept;
 /// So either the reader's second look sees the swap and tries again, or the writer's scan sees the announcement and keeps the object.
 /// Where the kernel can make every running thread pass a fence (membarrier(2), private expedited), the writer has it do so, and the readers,
 /// who are many, pay for a compiler's fence only.
+///
+/// Whose announcement keeps something is asked to free it at reset, by a bit of its own: nobody else's calls are the slower for it. Again a
+/// full fence stands between the two sides: a writer asks and looks at the slot once more, a reader clears the slot and looks at the bit.
 class Guard {
  public:
   Guard() noexcept = default;
@@ -69,10 +71,16 @@ class Guard {
   bool exhausted() const noexcept { return slot_ == nullptr; }
   void reset() noexcept {
     if (slot_ == nullptr) return;
-    slot_->store(nullptr, std::memory_order_release);
-    record_->used &= ~(1U << (slot_ - record_->slots.data()));
+    const auto index = static_cast<unsigned>(slot_ - record_->slots.data());
+    if (writers_fence) {
+      slot_->store(nullptr, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      slot_->store(nullptr, std::memory_order_seq_cst);
+    }
+    record_->used &= ~(1U << index);
     slot_ = nullptr;
-    if (waiting.load(std::memory_order_relaxed)) free_waiting();
+    if ((record_->awaited.load(std::memory_order_seq_cst) & (1U << index)) != 0) free_waiting(*record_, index);
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compile/arena.hpp"
+#include "compile/lasting.hpp"
 #include "compile/watch.hpp"
 #include "lazyfx/error.hpp"
 
@@ -50,14 +51,6 @@ std::shared_ptr<const Environment> environment_of(const RuntimeOptions& options)
     };
   }
   return environment;
-}
-
-/// The same content would fail the same way again: no user's code had its hand in it, nor memory.
-bool is_lasting(const Failure& failure) {
-  const auto error = failure.error();
-  if (!error) return false;
-  return error->kind() == ErrorKind::invalid_graph || error->kind() == ErrorKind::unsupported ||
-         error->kind() == ErrorKind::invalid_argument;
 }
 
 class GiveWay final : public compile::BetweenSteps {
@@ -209,6 +202,7 @@ void CompileTask::fail(const Failure& failure) {
 
 void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutcome& outcome) noexcept {
   std::vector<Flight::Seat> seats;
+  const bool lasts = compile::is_lasting(outcome.failure, flight->source, options_.operators());
   {
     compile::Cache::Released released;
     const std::lock_guard lock(mutex_);
@@ -223,7 +217,7 @@ void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutco
     try {
       if (outcome.executable)
         cache_.insert(flight->key, outcome.executable, released);
-      else if (is_lasting(outcome.failure))
+      else if (lasts)
         cache_.insert_failure(flight->key, flight->source, outcome.failure, released);
     } catch (const std::bad_alloc&) {
       // It is not found again by content; whoever waits for it is served all the same.

@@ -135,6 +135,7 @@ void ModuleCore::compile_newest(Priority urgency) {
     return on_landed(generation);
   }
   if (admission.lead) return runtime_->fly(admission.lead, ahead);
+  if (admission.hit) admission.hit->forget_failures();
   on_compiled(generation, {admission.hit, admission.failure});
   on_landed(generation);
 }

@@ -137,6 +137,7 @@ void ModuleCore::retry() {
     const compile::Source source = core->marked();
     runtime_->forget_failure(source.fingerprint(), source);
     const std::lock_guard lock(core->mutex_);
+    if (core->published_) core->published_->executable->forget_failures();
     if (!core->needs_compile()) continue;
     core->failed_generation_ = 0;
     core->failure_ = Failure();

@@ -9,10 +9,12 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <thread>
 #include <vector>
 
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/graphs.hpp"
+#include "support/operators.hpp"
 #include "support/values.hpp"
 
 namespace {
@@ -118,4 +120,27 @@ BOOST_AUTO_TEST_CASE(what_a_call_allocates_is_its_result_however_long_the_graph)
   BOOST_TEST(of_large.allocations == of_small.allocations);
   BOOST_TEST(of_small.allocations <= 2U);
   BOOST_TEST(of_large.locks == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_call_takes_no_lock_while_another_still_runs_what_was_replaced) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions().operators(support::standard_and(support::held_in_run("t::held", gate))));
+  LazyGraphModule clean(runtime, identity());
+  LazyGraphModule replaced(runtime, support::held_plus(1));
+  clean.real_recompile();
+  replaced.real_recompile();
+  const std::vector<Value> inputs{Value(vec({0, 0, 0, 0}))};
+  static_cast<void>(clean.call(inputs));
+  std::thread old([&] { BOOST_TEST(replaced.call(inputs).as_tensor().values<float>()[0] == 1.0F); });
+  const support::OpenAtEnd open(*gate);
+  gate->wait_for_arrivals(1);
+  for (int i = 2; i < 4; ++i) {
+    support::set_plus(replaced.graph(), i);
+    replaced.real_recompile();
+  }
+  const Cost cost = cost_of_call(clean, vec({1, 2, 3, 4}));
+  BOOST_TEST(cost.locks == 0U);
+  BOOST_TEST(cost.allocations == 0U);
+  gate->open();
+  old.join();
 }

@@ -579,6 +579,59 @@ BOOST_AUTO_TEST_CASE(a_failed_specialization_fails_that_signature_only) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_failed_specialization_stays_until_the_next_mark_or_retry_of_equal_content) {
+  const auto failing = std::make_shared<std::atomic<bool>>(true), asked = std::make_shared<std::atomic<bool>>(false);
+  Operator fickle = support::unary("t::fickle", [](float x) { return 2 * x; });
+  fickle.type_rule = [failing, asked](const TypeContext& c) {
+    const TensorType& x = *c.inputs[0];
+    if (!x.is_static()) return std::vector<TensorType>{x};
+    *asked = true;
+    if (*failing) throw Error(ErrorKind::invalid_graph, "not now");
+    return std::vector<TensorType>{x};
+  };
+  Runtime runtime(RuntimeOptions().operators(support::standard_and(std::move(fickle))));
+  const auto make = [&] { return std::make_unique<LazyGraphModule>(runtime, chain({"t::fickle"}, TensorType(DType::f32, {"N"}))); };
+  const auto module = make();
+  const Tensor x = vec({1, 2});
+  const auto fails = [&] {
+    *failing = true;
+    BOOST_CHECK_THROW(call(*module, x), CompileError);
+    *failing = false;
+    *asked = false;
+    BOOST_CHECK_THROW(call(*module, x), CompileError);
+    BOOST_CHECK_THROW(support::run(module->forward(x)), CompileError);
+    BOOST_TEST(!*asked);  // it is known
+  };
+  const auto works = [&] { BOOST_TEST(equal(call(*module, x), vec({2, 4}))); };
+  fails();
+  module->recompile();
+  works();
+  runtime.trim();
+  module->graph().find("x").set_type(TensorType(DType::f32, {"M"}));
+  module->recompile();
+  fails();
+  module->retry();
+  works();
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_of_a_users_operator_of_any_kind_is_tried_again_by_a_mark) {
+  const auto broken = std::make_shared<std::atomic<bool>>(true);
+  Runtime runtime(RuntimeOptions().operators(support::standard_and(support::acts_in_compile("t::breaks", [broken] {
+    if (*broken) throw Error(ErrorKind::invalid_graph, "out of luck");
+  }))));
+  LazyGraphModule module(runtime, chain({"t::breaks"}));
+  BOOST_CHECK_THROW(call(module), CompileError);
+  *broken = false;
+  module.recompile();
+  BOOST_TEST(holds(call(module), 0));
+  *broken = true;
+  LazyGraphModule first(runtime, chain({"onnx::Relu", "t::breaks"}));
+  BOOST_CHECK_THROW(call(first), CompileError);
+  *broken = false;
+  LazyGraphModule second(runtime, chain({"onnx::Relu", "t::breaks"}));
+  BOOST_TEST(holds(call(second), 0));
+}
+
 BOOST_AUTO_TEST_CASE(whatever_an_operator_throws_in_a_compile_is_contained) {
   const auto throwing = [](auto what) { return [what] { throw what; }; };
   Runtime runtime(RuntimeOptions().threads(1).operators(support::standard_and(

@@ -215,6 +215,47 @@ BOOST_AUTO_TEST_CASE(signatures_that_are_refused_push_no_plan_out) {
   BOOST_TEST(runtime.stats().plans == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(signatures_that_fail_push_no_plan_out) {
+  Operator short_only = support::unary("t::short", [](float x) { return x; });
+  short_only.type_rule = [](const TypeContext& c) {
+    const TensorType& x = *c.inputs[0];
+    if (x.is_static() && x.shape()[0] > 2) throw Error(ErrorKind::invalid_graph, "too long");
+    return std::vector<TensorType>{x};
+  };
+  Runtime runtime(RuntimeOptions().max_signatures(2).operators(support::standard_and(std::move(short_only))));
+  LazyGraphModule module(runtime, chain({"t::short"}, TensorType(DType::f32, {Dim("N")})));
+  const auto of = [](std::int64_t n) { return Inputs(Tensor::zeros(DType::f32, Shape{n})); };
+  for (std::int64_t n = 3; n < 9; ++n) {
+    module(of(1));
+    module(of(2));
+    BOOST_CHECK_THROW(module(of(n)), CompileError);
+  }
+  BOOST_TEST(runtime.stats().specializations == 2u);
+  BOOST_TEST(runtime.stats().plans == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(signatures_made_at_once_are_kept_up_to_the_bound) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(
+      RuntimeOptions().threads(1).max_signatures(2).operators(support::standard_and(support::held_in_compile("t::held", gate))));
+  const support::OpenAtEnd open{*gate};
+  LazyGraphModule module(runtime, plus(1, TensorType(DType::f32, {Dim("N")})));
+  LazyGraphModule busy(runtime, held_plus(1));
+  support::Loop loop;
+  module.real_recompile();
+  Call held(loop, busy, zeros);
+  gate->wait_for_arrivals(1);
+  std::vector<std::unique_ptr<Call>> calls;  // none is answered before all are asked for
+  for (std::int64_t n = 1; n <= 8; ++n) calls.push_back(std::make_unique<Call>(loop, module, Tensor::zeros(DType::f32, Shape{n})));
+  gate->open();
+  held.get();
+  for (const auto& one : calls) one->get();
+  support::at_rest(runtime);
+  module(Inputs(Tensor::zeros(DType::f32, Shape{8})));  // what is published follows the next call that it lacks the plan of
+  BOOST_TEST(runtime.stats().specializations == 8u);
+  BOOST_TEST(runtime.stats().plans == 2u + 1u);  // and the busy one's
+}
+
 BOOST_AUTO_TEST_CASE(signatures_that_a_full_queue_refuses_push_no_plan_out) {
   const auto gate = std::make_shared<support::Gate>();
   Runtime runtime(RuntimeOptions().threads(1).max_queued(1).max_signatures(4).operators(

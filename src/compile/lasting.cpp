@@ -1,0 +1,35 @@
+#include "compile/lasting.hpp"
+
+#include <algorithm>
+
+namespace lazyfx::compile {
+namespace {
+
+bool ships(const OperatorPtr& op) {
+  static const OperatorRegistry shipped = OperatorRegistry::standard();
+  return shipped.find(op->name) == op;
+}
+
+/// What `operators` does not know, nobody's code runs for.
+bool calls_only_what_ships(const Source& source, const OperatorRegistry& operators) {
+  for (const NodeView node : source.graph) {
+    const OperatorPtr op = node.op() == Opcode::call_function ? operators.find(node.target())
+                           : node.op() == Opcode::call_method ? operators.find_method(node.target())
+                                                              : nullptr;
+    if (op && !ships(op)) return false;
+  }
+  return !source.subgraphs ||
+         std::ranges::all_of(*source.subgraphs, [&](const auto& entry) { return calls_only_what_ships(entry.second, operators); });
+}
+
+}  // namespace
+
+bool is_lasting(const Failure& failure, const Source& source, const OperatorRegistry& operators) {
+  const auto error = failure.error();
+  if (!error || !source.modules->empty()) return false;
+  const ErrorKind kind = error->kind();
+  const bool is_of_content = kind == ErrorKind::invalid_graph || kind == ErrorKind::unsupported || kind == ErrorKind::invalid_argument;
+  return is_of_content && calls_only_what_ships(source, operators);
+}
+
+}  // namespace lazyfx::compile
