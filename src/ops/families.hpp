@@ -4,7 +4,7 @@
 
 namespace lazyfx::ops {
 
-/// Each adds the operators of one family, with all their versions.
+/// Each adds the operators of one family, with all their versions; see shipped.hpp.
 void add_elementwise(OperatorRegistry& registry);
 void add_comparison(OperatorRegistry& registry);
 void add_activation(OperatorRegistry& registry);
@@ -35,12 +35,10 @@ void add_random(OperatorRegistry& registry);
 void add_strings(OperatorRegistry& registry);
 void add_sequence(OperatorRegistry& registry);
 void add_control_flow(OperatorRegistry& registry);
-/// Those below are compositions of the ones above.
 void add_losses(OperatorRegistry& registry);
 void add_norms(OperatorRegistry& registry);
 void add_quantize(OperatorRegistry& registry);
 void add_recurrent(OperatorRegistry& registry);
 void add_getitem(OperatorRegistry& registry);
-void add_methods(OperatorRegistry& registry);
 
 }  // namespace lazyfx::ops

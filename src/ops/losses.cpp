@@ -72,10 +72,9 @@ Value negative_log_likelihood(Composer& c, Value log_probabilities) {
 }  // namespace
 
 void add_losses(OperatorRegistry& registry) {
-  const Parts parts = parts_of(registry);
   const auto add = [&](const char* type, Schema s, Composition composition) {
     s.attributes = {integer("ignore_index"), text("reduction", "mean")};
-    Operator op = composed(type, {12}, std::move(s), loss_type, std::move(composition), parts);
+    Operator op = composed(type, {12}, std::move(s), loss_type, std::move(composition));
     op.lowering = {};  // GatherElements, a part of both, has none
     registry.add(std::move(op));
   };

@@ -1,15 +1,13 @@
-#include "lazyfx/ops/registry.hpp"
+#include <unordered_map>
+
 #include "ops/families.hpp"
+#include "ops/shipped.hpp"
 
 namespace lazyfx::ops {
 
 /// What a call_method on a tensor means, by the names that torch.Tensor has for it. Attributes keep their ONNX names.
-void add_methods(OperatorRegistry& registry) {
-  struct Row {
-    const char* method;
-    const char* target;
-  };
-  const Row rows[] = {
+std::string_view target_of_method(std::string_view method) {
+  static const std::unordered_map<std::string_view, std::string_view> targets{
       {"add", "onnx::Add"},
       {"sub", "onnx::Sub"},
       {"mul", "onnx::Mul"},
@@ -57,7 +55,8 @@ void add_methods(OperatorRegistry& registry) {
       {"to", "onnx::Cast"},
       {"clone", "onnx::Identity"},
   };
-  for (const Row& row : rows) registry.add_method(row.method, row.target);
+  const auto found = targets.find(method);
+  return found == targets.end() ? std::string_view() : found->second;
 }
 
 }  // namespace lazyfx::ops

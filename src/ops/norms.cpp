@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ops/families.hpp"
+#include "ops/shipped.hpp"
 #include "ops/support.hpp"
 
 namespace lazyfx::ops {
@@ -162,27 +163,26 @@ std::vector<Tensor> det_kernel(std::span<const Tensor> in, const Attributes&, st
 }  // namespace
 
 void add_norms(OperatorRegistry& registry) {
-  const Parts parts = parts_of(registry);
   registry.add(composed("LRN", {1},
                         schema({"X"}, {"Y"}, {real("alpha", 1e-4), real("beta", 0.75), real("bias", 1), required(integer("size"))}),
-                        lrn_type, lrn, parts));
+                        lrn_type, lrn));
   AttributeSpec axes = integers("axes");
   axes.default_value = Argument::ints({0, 2, 3});
-  registry.add(composed("MeanVarianceNormalization", {9}, schema({"X"}, {"Y"}, {axes}), mean_variance_type, mean_variance, parts));
+  registry.add(composed("MeanVarianceNormalization", {9}, schema({"X"}, {"Y"}, {axes}), mean_variance_type, mean_variance));
   registry.add(composed("LpNormalization", {1}, schema({"input"}, {"output"}, {integer("axis", -1), integer("p", 2)}),
-                        lp_normalization_type, lp_normalization, parts));
-  registry.add(composed("GlobalLpPool", {2}, schema({"X"}, {"Y"}, {integer("p", 2)}), global_lp_pool_type, global_lp_pool, parts));
+                        lp_normalization_type, lp_normalization));
+  registry.add(composed("GlobalLpPool", {2}, schema({"X"}, {"Y"}, {integer("p", 2)}), global_lp_pool_type, global_lp_pool));
   // ceil_mode and dilations came with version 18; absent they change nothing.
   registry.add(composed(
       "LpPool", {2},
       schema({"X"}, {"Y"},
              {text("auto_pad", "NOTSET"), integer("ceil_mode", 0), integers("dilations"), required(integers("kernel_shape")),
               integer("p", 2), integers("pads"), integers("strides")}),
-      [rule = parts->find("onnx::AveragePool")->type_rule](const TypeContext& c) {
+      [](const TypeContext& c) {
         norm_of(c.attributes);
-        return rule(c);
+        return find_shipped("onnx::AveragePool")->type_rule(c);
       },
-      lp_pool, parts));
+      lp_pool));
   registry.add(onnx("Det", {11}, schema({"X"}, {"Y"}), det_type, det_kernel));
 }
 

@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "ops/families.hpp"
+#include "ops/shipped.hpp"
 #include "ops/support.hpp"
 
 namespace lazyfx::ops {
@@ -155,12 +156,12 @@ Value integer_convolution(Composer& c, Value x, Value x_zero, Value w, Value w_z
 }
 
 /// The types that Conv gives, for inputs of other dtypes.
-TypeRule convolution_type(const Parts& parts, std::size_t w, DTypeSet allowed, DType result, std::size_t zero) {
-  return [parts, w, allowed, result, zero](const TypeContext& c) {
+TypeRule convolution_type(std::size_t w, DTypeSet allowed, DType result, std::size_t zero) {
+  return [w, allowed, result, zero](const TypeContext& c) {
     std::vector<std::optional<TensorType>> types{input(c, 0, allowed, "x"), input(c, w, allowed, "w")};
     types[0]->dtype = types[1]->dtype = DType::f32;
     const std::vector<Tensor> unknown(2);
-    auto made = parts->find("onnx::Conv")->type_rule(TypeContext{types, unknown, c.attributes, 1});
+    auto made = find_shipped("onnx::Conv")->type_rule(TypeContext{types, unknown, c.attributes, 1});
     made[0].dtype = zero == 0 ? result : input(c, zero, allowed, "y_zero_point").dtype;
     return made;
   };
@@ -183,36 +184,30 @@ std::vector<AttributeSpec> convolution_attributes() {
 }  // namespace
 
 void add_quantize(OperatorRegistry& registry) {
-  const Parts parts = parts_of(registry);
   // axis came with version 13; before it scales are scalars, for which it changes nothing.
-  registry.add(composed(
-      "QuantizeLinear", {10, 20}, schema({"x", "y_scale", "y_zero_point?"}, {"y"}, {integer("axis", 1), integer("saturate", 1)}),
-      quantize_type,
-      [](Composer& c) {
-        return Composer::Values{quantized(c, c.input(0), c.input(1), optional_input(c, 2), c.attributes().get_int("axis", 1))};
-      },
-      parts));
-  registry.add(composed("DequantizeLinear", {10, 18}, schema({"x", "x_scale", "x_zero_point?"}, {"y"}, {integer("axis", 1)}),
-                        dequantize_type, dequantize, parts));
   registry.add(
-      composed("DynamicQuantizeLinear", {11}, schema({"x"}, {"y", "y_scale?", "y_zero_point?"}), dynamic_type, dynamic_quantize, parts));
+      composed("QuantizeLinear", {10, 20}, schema({"x", "y_scale", "y_zero_point?"}, {"y"}, {integer("axis", 1), integer("saturate", 1)}),
+               quantize_type, [](Composer& c) {
+                 return Composer::Values{quantized(c, c.input(0), c.input(1), optional_input(c, 2), c.attributes().get_int("axis", 1))};
+               }));
+  registry.add(composed("DequantizeLinear", {10, 18}, schema({"x", "x_scale", "x_zero_point?"}, {"y"}, {integer("axis", 1)}),
+                        dequantize_type, dequantize));
+  registry.add(composed("DynamicQuantizeLinear", {11}, schema({"x"}, {"y", "y_scale?", "y_zero_point?"}), dynamic_type, dynamic_quantize));
   registry.add(composed(
       "MatMulInteger", {10}, schema({"A", "B", "a_zero_point?", "b_zero_point?"}, {"Y"}),
-      [](const TypeContext& c) { return integer_product_type(c, 1, DType::i32); }, matmul_integer, parts));
+      [](const TypeContext& c) { return integer_product_type(c, 1, DType::i32); }, matmul_integer));
   registry.add(composed(
       "QLinearMatMul", {10}, schema({"a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point", "y_scale", "y_zero_point"}, {"y"}),
-      [](const TypeContext& c) { return integer_product_type(c, 3, input(c, 7, bytes, "y_zero_point").dtype); }, qlinear_matmul, parts));
-  registry.add(composed(
-      "ConvInteger", {10}, schema({"x", "w", "x_zero_point?", "w_zero_point?"}, {"y"}, convolution_attributes()),
-      convolution_type(parts, 1, bytes, DType::i32, 0),
-      [](Composer& c) {
-        return Composer::Values{integer_convolution(c, c.input(0), optional_input(c, 2), c.input(1), optional_input(c, 3))};
-      },
-      parts));
+      [](const TypeContext& c) { return integer_product_type(c, 3, input(c, 7, bytes, "y_zero_point").dtype); }, qlinear_matmul));
+  registry.add(composed("ConvInteger", {10}, schema({"x", "w", "x_zero_point?", "w_zero_point?"}, {"y"}, convolution_attributes()),
+                        convolution_type(1, bytes, DType::i32, 0), [](Composer& c) {
+                          return Composer::Values{
+                              integer_convolution(c, c.input(0), optional_input(c, 2), c.input(1), optional_input(c, 3))};
+                        }));
   registry.add(composed("QLinearConv", {10},
                         schema({"x", "x_scale", "x_zero_point", "w", "w_scale", "w_zero_point", "y_scale", "y_zero_point", "B?"}, {"y"},
                                convolution_attributes()),
-                        convolution_type(parts, 3, bytes, DType::u8, 7), qlinear_conv, parts));
+                        convolution_type(3, bytes, DType::u8, 7), qlinear_conv));
 }
 
 }  // namespace lazyfx::ops

@@ -296,7 +296,6 @@ Composer::Values recurrent(Composer& c, Cell cell) {
 }  // namespace
 
 void add_recurrent(OperatorRegistry& registry) {
-  const Parts parts = parts_of(registry);
   // layout came with version 14; absent it changes nothing.
   const auto add = [&](const char* type, Cell cell, Schema s) {
     for (AttributeSpec spec : {reals("activation_alpha"), reals("activation_beta"), texts("activations"), real("clip"),
@@ -305,7 +304,7 @@ void add_recurrent(OperatorRegistry& registry) {
     }
     registry.add(composed(
         type, {7}, std::move(s), [cell](const TypeContext& c) { return recurrent_type(c, cell); },
-        [cell](Composer& c) { return recurrent(c, cell); }, parts));
+        [cell](Composer& c) { return recurrent(c, cell); }));
   };
   add("RNN", Cell::rnn, schema({"X", "W", "R", "B?", "sequence_lens?", "initial_h?"}, {"Y?", "Y_h?"}));
   add("GRU", Cell::gru, schema({"X", "W", "R", "B?", "sequence_lens?", "initial_h?"}, {"Y?", "Y_h?"}, {integer("linear_before_reset", 0)}));

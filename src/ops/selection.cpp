@@ -219,7 +219,7 @@ void add_selection(OperatorRegistry& registry) {
                     unique_kernel));
   registry.add(onnx("ReverseSequence", {10}, schema({"input", "sequence_lens"}, {"Y"}, {integer("batch_axis", 1), integer("time_axis", 0)}),
                     reverse_sequence_type, reverse_sequence_kernel));
-  registry.add(composed("Trilu", {14}, schema({"input", "k?"}, {"output"}, {integer("upper", 1)}), trilu_type, trilu, parts_of(registry)));
+  registry.add(composed("Trilu", {14}, schema({"input", "k?"}, {"output"}, {integer("upper", 1)}), trilu_type, trilu));
 }
 
 }  // namespace lazyfx::ops

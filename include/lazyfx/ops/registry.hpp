@@ -13,12 +13,12 @@
 namespace lazyfx {
 
 /// The operators that a Runtime, importer or interpreter knows: a value, copied freely (copies share definitions). There is no global
-/// registry. Not synchronised while being filled; read from any thread afterwards.
+/// registry. Not synchronised while being filled; read from any thread afterwards, which takes no lock once what ships has been found before.
 class LAZYFX_API OperatorRegistry {
  public:
   /// Empty: knows nothing.
   OperatorRegistry() = default;
-  /// All operators that ship, including `getitem` and the methods that name them.
+  /// All operators that ship, including `getitem` and the methods that name them. Costs nothing: each is made when it is first asked for.
   static OperatorRegistry standard();
 
   /// Adds a definition; throws Error(invalid_argument) if the name is taken, empty, or the definition lacks a type rule or a kernel.
@@ -36,6 +36,7 @@ class LAZYFX_API OperatorRegistry {
   std::vector<OperatorPtr> all() const;
 
  private:
+  bool ships_ = false;  ///< knows what ships, besides the maps' own
   std::map<std::string, OperatorPtr, std::less<>> by_name_;
   std::map<std::string, std::string, std::less<>> methods_;
 };

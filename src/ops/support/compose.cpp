@@ -5,16 +5,16 @@
 
 #include "lazyfx/ops/binding.hpp"
 #include "lazyfx/ops/lowering.hpp"
+#include "ops/shipped.hpp"
 #include "ops/support/elements.hpp"
 
 namespace lazyfx::ops {
 namespace {
 
-const Operator& part(const Parts& parts, const std::string& type) {
-  const OperatorPtr op = parts->find("onnx::" + type);
-  if (op == nullptr)
-    throw Error(ErrorKind::invalid_argument, "a composition applies onnx::" + type + ", which is not registered before it");
-  return *op;
+OperatorPtr part(const std::string& type) {
+  OperatorPtr op = find_shipped("onnx::" + type);
+  if (op == nullptr) throw Error(ErrorKind::invalid_argument, "a composition applies onnx::" + type + ", which does not ship");
+  return op;
 }
 
 /// Attributes in the form that kernels see; which inputs are there is said by position.
@@ -26,8 +26,8 @@ Attributes complete(const Operator& op, const Composer::Values& inputs, const Ke
 
 class TensorComposer final : public Composer {
  public:
-  TensorComposer(Parts parts, std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count)
-      : Composer(attributes, output_count), parts_(std::move(parts)) {
+  TensorComposer(std::span<const Tensor> inputs, const Attributes& attributes, std::size_t output_count)
+      : Composer(attributes, output_count) {
     for (const Tensor& t : inputs) inputs_.push_back(t.defined() ? constant(t) : none);
   }
   DType dtype(Value v) const override { return values_.at(v).dtype(); }
@@ -40,7 +40,8 @@ class TensorComposer final : public Composer {
   void expect(std::int64_t) override {}
   using Composer::apply;
   Values apply(const std::string& type, const Values& inputs, const Keywords& attributes, std::size_t outputs) override {
-    const Operator& op = part(parts_, type);
+    const OperatorPtr found = part(type);
+    const Operator& op = *found;
     std::vector<Tensor> tensors;
     for (const Value v : inputs) tensors.push_back(v == none ? Tensor() : values_.at(v));
     Values results;
@@ -49,7 +50,6 @@ class TensorComposer final : public Composer {
   }
 
  private:
-  Parts parts_;
   std::vector<Tensor> values_;
 };
 
@@ -94,8 +94,7 @@ class LoweringComposer final : public Composer {
   static constexpr std::int64_t most_applications = 4096;
 
  public:
-  LoweringComposer(Parts parts, LoweringContext& context)
-      : Composer(context.attributes(), context.output_count()), parts_(std::move(parts)), context_(context) {
+  explicit LoweringComposer(LoweringContext& context) : Composer(context.attributes(), context.output_count()), context_(context) {
     for (std::size_t i = 0; i < context.input_count(); ++i) inputs_.push_back(context.has_input(i) ? add(context.input(i)) : none);
   }
   DType dtype(Value v) const override { return context_.dtype(values_.at(v)); }
@@ -107,7 +106,8 @@ class LoweringComposer final : public Composer {
   }
   using Composer::apply;
   Values apply(const std::string& type, const Values& inputs, const Keywords& attributes, std::size_t outputs) override {
-    const Operator& op = part(parts_, type);
+    const OperatorPtr found = part(type);
+    const Operator& op = *found;
     const Attributes bound = complete(op, inputs, attributes);
     std::vector<std::optional<TensorType>> types(inputs.size());
     std::vector<Tensor> constants(inputs.size());
@@ -142,7 +142,6 @@ class LoweringComposer final : public Composer {
     values_.push_back(v);
     return static_cast<Value>(values_.size() - 1);
   }
-  Parts parts_;
   LoweringContext& context_;
   std::vector<ValueRef> values_;
 };
@@ -164,15 +163,15 @@ Composer::Value Composer::reshape(Value v, const std::vector<std::int64_t>& dims
   return apply("Reshape", {v, ints(dims)}, {{"allowzero", 1}});
 }
 
-Operator composed(const std::string& type, Versions versions, Schema schema, TypeRule type_rule, Composition composition, Parts parts) {
-  const ReferenceKernel kernel = [composition, parts](std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
-    TensorComposer composer(parts, in, attributes, output_count);
+Operator composed(const std::string& type, Versions versions, Schema schema, TypeRule type_rule, Composition composition) {
+  const ReferenceKernel kernel = [composition](std::span<const Tensor> in, const Attributes& attributes, std::size_t output_count) {
+    TensorComposer composer(in, attributes, output_count);
     std::vector<Tensor> results;
     for (const Composer::Value v : composition(composer)) results.push_back(composer.known(v));
     return results;
   };
-  const Lowering lowering = [composition, parts](LoweringContext& c) {
-    LoweringComposer composer(parts, c);
+  const Lowering lowering = [composition](LoweringContext& c) {
+    LoweringComposer composer(c);
     try {
       const Composer::Values results = composition(composer);
       for (std::size_t i = 0; i < results.size(); ++i) c.alias(composer.ref(results[i]), c.output(i));

@@ -1,17 +1,16 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "lazyfx/ops/registry.hpp"
+#include "lazyfx/ops/operator.hpp"
 #include "ops/support/definition.hpp"
 
 namespace lazyfx::ops {
 
 /// What an operator that others make up is written with: one text from which both its reference kernel and its lowering follow. The parts
-/// are looked up by name, "Add" or "Squeeze@1", among the operators registered before. Shapes and dtypes of all values are known.
+/// are looked up by name, "Add" or "Squeeze@1", among the operators that ship. Shapes and dtypes of all values are known.
 ///
 /// Example, |x|:
 ///
@@ -71,13 +70,7 @@ class Composer {
 
 /// Gives one value per output that is wanted.
 using Composition = std::function<Composer::Values(Composer&)>;
-/// The operators that compositions may apply.
-using Parts = std::shared_ptr<const OperatorRegistry>;
-
-/// What is registered now, as parts for those added next.
-inline Parts parts_of(const OperatorRegistry& registry) { return std::make_shared<const OperatorRegistry>(registry); }
-
 /// A pure operator whose kernel and lowering are `composition`. It is lowered where all of its parts are, else the reference kernel runs.
-Operator composed(const std::string& type, Versions versions, Schema schema, TypeRule type_rule, Composition composition, Parts parts);
+Operator composed(const std::string& type, Versions versions, Schema schema, TypeRule type_rule, Composition composition);
 
 }  // namespace lazyfx::ops
