@@ -71,15 +71,19 @@ class Parser {
     placeholders(in);
   }
 
+  static void check_length(CodeLexer& in, std::size_t position, const std::string& path) {
+    if (static_cast<std::size_t>(std::ranges::count(path, '.')) < longest_path) return;
+    in.fail_at(position, "this path has more than " + std::to_string(longest_path) + " names");
+  }
+
   void subgraph(CodeLexer& in) {
     const std::size_t begin = in.position();
     if (!in.next_is_string()) in.fail("a graph after forward is headed by its path in quotes");
     std::string path = in.expect_string();
-    const auto steps = static_cast<std::size_t>(std::count(path.begin(), path.end(), '.')) + 1;
     if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos) {
       in.fail_at(begin, "a path is names joined by dots, none of them empty");
     }
-    if (steps > longest_path) in.fail_at(begin, "this path has more than " + std::to_string(longest_path) + " names");
+    check_length(in, begin, path);
     graph_ = std::make_shared<Graph>();
     if (!subgraphs_.emplace(std::move(path), graph_).second) in.fail_at(begin, "there is another graph of this path above");
     names_ = {};  // not clear(): that takes as long as the largest graph before was large
@@ -174,7 +178,8 @@ class Parser {
     const std::string word(in.expect_word("an expression"));
     if (word == "self" || (word == "getattr" && in.next_is("("))) {
       in.rewind(begin);
-      std::string path = module_path(in, 0);
+      std::string path = module_path(in, 0).value_or("");
+      check_length(in, begin, path);
       if (in.take("(")) return {Opcode::call_module, std::move(path), arguments_.call(in)};
       return {Opcode::get_attr, std::move(path), {}};
     }
@@ -205,19 +210,21 @@ class Parser {
   }
 
   // self.layers, getattr(self, "0").conv, getattr(getattr(self, "0"), "1")
-  std::string module_path(CodeLexer& in, std::size_t depth) {
+  // None for self. The empty path is something else: so is a first step without a name.
+  std::optional<std::string> module_path(CodeLexer& in, std::size_t depth) {
     if (depth > longest_path) in.fail("getattr is nested too deeply");
-    std::string path;
+    std::optional<std::string> path;
+    const auto go_on = [&path](std::string_view step) { path = path ? (*path + ".").append(step) : std::string(step); };
     if (in.take("getattr")) {
       in.expect("(");
       path = module_path(in, depth + 1);
       in.expect(",");
-      path += (path.empty() ? "" : ".") + in.expect_string();
+      go_on(in.expect_string());
       in.expect(")");
     } else {
       in.expect("self");
     }
-    while (in.take(".")) path.append(path.empty() ? "" : ".").append(in.expect_word("a member"));
+    while (in.take(".")) go_on(in.expect_word("a member"));
     return path;
   }
 

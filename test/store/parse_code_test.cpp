@@ -152,6 +152,9 @@ BOOST_AUTO_TEST_CASE(every_kind_of_argument_reads_back) { check_reads_back(*stor
 BOOST_AUTO_TEST_CASE(unusual_names_numbers_and_targets_read_back) {
   const auto graph = stored::unusual();
   graph->call_function("t", {large});
+  for (const std::string& path : {std::string("."), std::string(".0"), std::string("a."), std::string("..b"), std::string(999, '.')}) {
+    graph->call_module(path, {graph->get_attr(path)});
+  }
   graph->output(Argument::dict({{"a\"b", graph->find("dtype")}}));
   check_reads_back(*graph);
 }
@@ -260,6 +263,7 @@ BOOST_AUTO_TEST_CASE(nesting_beyond_the_limit_is_refused) {
   std::string path = "a";
   for (int i = 0; i < 1000; ++i) path += ".a";
   check_refused("def forward():\n    pass\ndef \"" + path + "\"():\n", 3, 5, "more than 1000 names");
+  check_refused("def forward():\n    x = getattr(self, \"" + std::string(1000, '.') + "\")\n", 2, 9, "more than 1000 names");
   for (const char* open : {"(", "[", "{\"a\": ", "slice("}) {
     std::string text = "def forward(x):\n    y = f(";
     for (int i = 0; i < 100'000; ++i) text += open;
