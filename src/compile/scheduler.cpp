@@ -105,8 +105,8 @@ void Scheduler::update_urgency() noexcept {
       }
     }
   }
-  // A free thread will take it: nobody needs to give way.
-  if (idle_ > 0 || threads_.size() + passes_ < limits_.threads) urgency = -1;
+  // A free thread will take it: nobody needs to give way. Whether an executor has a free one, only the executor knows.
+  if (!workplace_.post && (idle_ > 0 || threads_.size() < limits_.threads)) urgency = -1;
   waiting_urgency_.store(urgency, std::memory_order_relaxed);
 }
 

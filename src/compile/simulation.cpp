@@ -60,11 +60,14 @@ struct Simulation::World : std::enable_shared_from_this<World> {
       task->compile();
   }
 
-  /// What still compiles for a runtime that stops sees its flag and ends at once.
+  /// What still compiles for a runtime that stops sees its flag and ends at once. Between its steps one may yet give way to another.
   void end_stopped() {
-    const auto all = compiles;
-    for (const auto& compile : all) {
-      if (compile->task && compile->task->flight().stop.load()) end(compile);
+    const auto is_stopped = [](const auto& compile) { return compile->task->flight().stop.load(); };
+    for (;;) {
+      const auto next = std::ranges::find_if(compiles, is_stopped);
+      if (next == compiles.end()) return;
+      const auto compile = *next;
+      end(compile);
     }
   }
 

@@ -110,8 +110,7 @@ BOOST_AUTO_TEST_CASE(awaited_work_overtakes_background_work_wherever_it_stands_i
   BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::c", "t::b", "t::a"}), boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(a_running_background_compile_gives_way_to_what_is_awaited_after_its_step) {
-  OneThread one;
+void check_that_background_work_gives_way(OneThread& one) {
   // The blocker is in the first step of its compile; more of its steps are to come.
   auto graph = chain({"t::held", "t::a"});
   const auto gate = one.gate;
@@ -127,6 +126,17 @@ BOOST_AUTO_TEST_CASE(a_running_background_compile_gives_way_to_what_is_awaited_a
   one.finish(3);
   BOOST_TEST(holds(call_b.get().as_tensor(), 0));
   BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::b", "t::a"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_running_background_compile_gives_way_to_what_is_awaited_after_its_step) {
+  OneThread one;
+  check_that_background_work_gives_way(one);
+}
+
+BOOST_AUTO_TEST_CASE(a_background_compile_on_an_executor_from_outside_gives_way_too) {
+  asio::thread_pool pool(1);
+  OneThread one(RuntimeOptions().executor(pool.get_executor()));
+  check_that_background_work_gives_way(one);
 }
 
 BOOST_AUTO_TEST_CASE(an_awaited_compile_gives_way_to_nothing_that_is_only_awaited) {
