@@ -43,6 +43,23 @@ class ModuleOperation : public Waiter, public compile::Operation<Handler> {
   std::atomic<bool> stop_{false};
 };
 
+/// Where the caller's thread runs, a timer on it cannot fire.
+class LooksAtClock final : public compile::BetweenSteps {
+ public:
+  LooksAtClock(const std::optional<ForwardOptions::Clock::time_point>& deadline, std::atomic<bool>& timed_out, std::atomic<bool>& stop)
+      : deadline_(deadline), timed_out_(timed_out), stop_(stop) {}
+  void between_steps() noexcept override {
+    if (!deadline_ || ForwardOptions::Clock::now() < *deadline_) return;
+    timed_out_.store(true, std::memory_order_relaxed);
+    stop_.store(true, std::memory_order_relaxed);
+  }
+
+ private:
+  const std::optional<ForwardOptions::Clock::time_point>& deadline_;
+  std::atomic<bool>& timed_out_;
+  std::atomic<bool>& stop_;
+};
+
 class ForwardOperation final : public ModuleOperation<ForwardHandler>, public compile::PlanListener, public compile::Job {
  public:
   ForwardOperation(std::shared_ptr<ModuleCore> core, std::vector<Value> inputs, const ForwardOptions& options, const Executor& executor,
@@ -105,7 +122,9 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
     deadline_.emplace(executor(), *options_.deadline());
     deadline_->async_wait([weak = weak_from_this()](boost::system::error_code error) {
       const auto operation = std::static_pointer_cast<ForwardOperation>(weak.lock());
-      if (!error && operation) operation->give_up(Failure::timed_out());
+      if (error || !operation) return;
+      operation->timed_out_.store(true, std::memory_order_relaxed);
+      operation->give_up(Failure::timed_out());
     });
   }
 
@@ -171,17 +190,19 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
     const auto plan = std::move(plan_);
     const auto inputs = std::move(inputs_);
     try {
-      const compile::StopToken stop(&stop_);
+      LooksAtClock clock(options_.deadline(), timed_out_, stop_);
+      const compile::StopToken stop(&stop_, options_.deadline() ? &clock : nullptr);
       value = plan ? plan->run(inputs, stop, published.get()) : core_->interpret(inputs, stop);
       return {};
-    } catch (const compile::Stopped&) { return Failure::cancelled(); } catch (...) {
-      return Failure::current();
-    }
+    } catch (const compile::Stopped&) {
+      return timed_out_.load(std::memory_order_relaxed) ? Failure::timed_out() : Failure::cancelled();
+    } catch (...) { return Failure::current(); }
   }
 
   std::vector<Value> inputs_;
   const ForwardOptions options_;
   std::optional<asio::steady_timer> deadline_;
+  std::atomic<bool> timed_out_{false};
   std::shared_ptr<const Publication> published_;
   std::shared_ptr<const compile::Plan> plan_;
 };
@@ -218,7 +239,8 @@ class ReadyOperation final : public ModuleOperation<ReadyHandler> {
 }  // namespace
 
 bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error, Value& value) noexcept {
-  if (options.run_on() == RunOn::pool) return false;
+  // A run of any length that has to end in time looks at the clock as it goes.
+  if (options.run_on() == RunOn::pool || (options.run_on() == RunOn::caller && options.deadline())) return false;
   try {
     const ModuleCore::Oldest oldest = core.callable(options.freshness());
     if (!core.try_run(inputs.values(), options.run_on() == RunOn::caller, oldest, value)) return false;

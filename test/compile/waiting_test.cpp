@@ -179,6 +179,30 @@ BOOST_AUTO_TEST_CASE(a_deadline_stops_a_run_between_its_steps) {
   gate->open();
 }
 
+BOOST_AUTO_TEST_CASE(a_deadline_stops_a_run_on_the_callers_own_thread_between_its_steps) {
+  const auto late = std::make_shared<std::atomic<bool>>(false);
+  const auto deadline = std::make_shared<ForwardOptions::Clock::time_point>();
+  const auto slow = [deadline](float x) {
+    while (ForwardOptions::Clock::now() < *deadline) std::this_thread::yield();
+    return x;
+  };
+  Runtime runtime(
+      RuntimeOptions().operators(support::standard_and(support::unary("t::slow", slow), support::unary("t::late", [late](float x) {
+                                                         *late = true;
+                                                         return x;
+                                                       }))));
+  LazyGraphModule module(runtime, chain({"t::slow", "t::late"}));
+  module.real_recompile();
+  for (const auto freshness : {Freshness::await_fresh(), Freshness::interpret_until_ready()}) {
+    if (freshness.kind() == Freshness::Kind::interpret_until_ready) module.recompile();
+    support::Loop loop;
+    *deadline = ForwardOptions::Clock::now() + 20ms;
+    Call call(loop, module, zeros, ForwardOptions().run_on(RunOn::caller).deadline(*deadline).freshness(freshness));
+    BOOST_CHECK_EXCEPTION(call.get(), boost::system::system_error, [](const auto& e) { return e.code() == boost::asio::error::timed_out; });
+    BOOST_TEST(!*late);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_call_that_is_answered_in_time_leaves_no_timer_behind) {
   Runtime runtime;
   LazyGraphModule module(runtime, plus(1));
