@@ -31,6 +31,13 @@ LAZYFX_API const char* to_string(ErrorKind kind) noexcept;
 class LAZYFX_API Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  /// The copy has a message of its own: the one that std::runtime_error shares between copies is counted where ThreadSanitizer cannot see it.
+  Error(const Error& other) : std::runtime_error(std::string(other.what())), kind_(other.kind_) {}
+  Error& operator=(const Error& other) {
+    std::runtime_error::operator=(Error(other));
+    kind_ = other.kind_;
+    return *this;
+  }
   ErrorKind kind() const noexcept { return kind_; }
 
  private:

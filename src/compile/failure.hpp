@@ -80,11 +80,13 @@ inline Failure Failure::stopped() {
   return failure;
 }
 
-inline std::exception_ptr Failure::exception() const {
+inline std::exception_ptr Failure::exception() const try {
   if (const auto* compile = std::get_if<1>(&what_)) return std::make_exception_ptr(CompileError(**compile));
   if (const auto* error = std::get_if<2>(&what_)) return std::make_exception_ptr(Error(**error));
   if (const auto* ended = std::get_if<Ended>(&what_)) return std::make_exception_ptr(boost::system::system_error(ended->how));
   return nullptr;
+} catch (const std::bad_alloc&) {
+  return std::current_exception();  // it cannot be copied for this thread
 }
 
 }  // namespace lazyfx::compile
