@@ -303,7 +303,10 @@ void RuntimeCore::leave(Flight& flight, const compile::Subscriber* subscriber) n
 namespace lazyfx {
 
 Runtime::Runtime(RuntimeOptions options) : core_(std::make_shared<detail::RuntimeCore>(std::move(options))) {}
-Runtime::~Runtime() { stop(); }
+Runtime::~Runtime() {
+  core_->disown();
+  stop();
+}
 const RuntimeOptions& Runtime::options() const noexcept { return core_->options(); }
 const OperatorRegistry& Runtime::operators() const noexcept { return core_->options().operators(); }
 void Runtime::stop() { core_->stop(); }

@@ -30,6 +30,9 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   compile::StopToken stop_token() const noexcept { return compile::StopToken(&stopping_); }
   /// Nothing happens while a thread waits.
   bool simulated() const noexcept { return static_cast<bool>(environment_->compile); }
+  /// Its Runtime lives.
+  bool owned() const noexcept { return owned_.load(std::memory_order_acquire); }
+  void disown() noexcept { owned_.store(false, std::memory_order_release); }
   bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// Why the scheduler took no job.
   compile::Failure refusal(compile::Scheduler::Submitted why) const;
@@ -83,7 +86,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   compile::Observer observer_;
   const std::shared_ptr<compile::KernelTable> kernels_ = std::make_shared<compile::KernelTable>(observer_.gauges());
   const std::shared_ptr<compile::Scheduler> scheduler_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, owned_{true};
   Counters counters_;
   Nest nest_;
   mutable std::mutex mutex_;

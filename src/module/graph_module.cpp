@@ -103,6 +103,13 @@ GraphModule::GraphModule(Runtime& runtime, std::shared_ptr<Graph> graph, const M
 
 GraphModule::~GraphModule() { core_->abandon(); }
 
+Runtime& GraphModule::runtime() const {
+  if (core_->runtime().owned()) return *runtime_;
+  throw Error(ErrorKind::stopped, "the Runtime of module " + class_name() + " is gone");
+}
+
+const OperatorRegistry& GraphModule::operators() const noexcept { return core_->runtime().options().operators(); }
+
 void GraphModule::adopt(const Module* root) {
   if (root != nullptr && options_.adopt_all()) {
     for (const auto& [name, tensor] : root->tensors()) set_tensor(name, tensor.tensor, tensor.kind, tensor.persistent);
@@ -283,10 +290,10 @@ void GraphModule::lint() const {
         if (!find_submodule(target)) fail("references nonexistent attribute " + target + " of " + class_name());
         break;
       case Opcode::call_function:
-        if (!runtime_->operators().find(target)) fail("calls " + target + ", but no operator of this name is registered");
+        if (!operators().find(target)) fail("calls " + target + ", but no operator of this name is registered");
         break;
       case Opcode::call_method:
-        if (!runtime_->operators().find_method(target)) fail("calls method " + target + ", but no method of this name is registered");
+        if (!operators().find_method(target)) fail("calls method " + target + ", but no method of this name is registered");
         break;
       default: break;
     }

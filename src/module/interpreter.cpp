@@ -120,7 +120,7 @@ bool applies_operator(NodeView node) {
 
 }  // namespace
 
-Interpreter::Interpreter(const GraphModule& module) : Interpreter(module.graph().freeze(), &module, module.runtime().operators()) {}
+Interpreter::Interpreter(const GraphModule& module) : Interpreter(module.graph().freeze(), &module, module.operators()) {}
 
 Interpreter::Interpreter(Snapshot graph, const Module* root, const OperatorRegistry& operators)
     : graph_(std::move(graph)), root_(root), operators_(operators), uses_(graph_.id_limit()) {

@@ -50,6 +50,27 @@ BOOST_AUTO_TEST_CASE(an_eager_module_is_clean_once_it_is_made) {
   BOOST_TEST(runtime.stats().compiles_finished == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_module_whose_runtime_is_gone_answers_is_checked_and_says_so) {
+  auto runtime = std::make_unique<Runtime>(
+      RuntimeOptions().operators(support::standard_and(support::unary("t::twice", [](float x) { return 2 * x; }))));
+  auto graph = chain({"t::twice"});
+  GraphModule module(*runtime, graph);
+  BOOST_TEST(&module.runtime() == runtime.get());
+  const Tensor x = vec({1, 2, 3, 4});
+  static_cast<void>(call(module, x));
+  runtime.reset();
+  BOOST_TEST(equal(call(module, x), vec({2, 4, 6, 8})));
+  module.lint();
+  graph->output_node().set_meta("note", Value("edited"));
+  module.lint();
+  Interpreter interpreter(module);
+  BOOST_TEST(equal(interpreter.run(std::vector<Value>{Value(x)}).as_tensor(), vec({2, 4, 6, 8})));
+  BOOST_TEST(module.operators().find("t::twice")->name == "t::twice");
+  const auto says_stopped = [](const Error& e) { return e.kind() == ErrorKind::stopped; };
+  BOOST_CHECK_EXCEPTION(module.runtime(), Error, says_stopped);
+  BOOST_CHECK_EXCEPTION(module.recompile(), Error, says_stopped);
+}
+
 BOOST_AUTO_TEST_CASE(edits_without_recompile_leave_the_old_answers_in_force) {
   Runtime runtime;
   GraphModule module(runtime, plus(1));

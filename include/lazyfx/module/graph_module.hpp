@@ -140,7 +140,10 @@ class LAZYFX_API GraphModule : public Module {
   /// Generation of the newest mark; the first is 1.
   std::uint64_t generation() const noexcept;
   virtual bool is_lazy() const noexcept { return false; }
-  Runtime& runtime() const noexcept { return *runtime_; }
+  /// The one it was made with. Throws Error(stopped) once that is gone; REQUIRES: it is not being destroyed meanwhile.
+  Runtime& runtime() const;
+  /// What its nodes' targets mean: the Runtime's operators, as long as this module lives.
+  const OperatorRegistry& operators() const noexcept;
   std::string class_name() const override { return options_.class_name(); }
 
  protected:
