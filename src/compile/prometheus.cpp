@@ -137,6 +137,7 @@ std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   out.counter("runs_total", s.runs, "Calls computed on the pool.");
   out.counter("waits_total", s.waits, "Awaiters that had to wait for a compile.");
   out.counter("relinks_total", s.relinks, "Times a module took over what a submodule published.");
+  out.counter("nest_visits_total", s.nest_visits, "Modules looked at to carry marks, calls and failures between modules.");
   out.counter("events_lost_total", s.events_lost, "Events that the hook was too slow for.");
   out.counter("hook_failures_total", s.hook_failures, "Events during which the hook threw.");
   out.gauge("queued_jobs", s.queued, "Jobs in the queue.");

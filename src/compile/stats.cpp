@@ -15,6 +15,7 @@ RuntimeStats RuntimeCore::stats() const {
   s.compiles_deferred = counters_.deferred.load();
   s.overloaded = counters_.overloaded.load();
   s.relinks = counters_.relinks.load();
+  s.nest_visits = nest_.visits.load();
   s.threads = scheduler_->threads();
   {
     const std::lock_guard lock(mutex_);

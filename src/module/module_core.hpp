@@ -160,7 +160,8 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   void enter_nest();
   static void drop(std::shared_ptr<Wiring>& wiring, hazard::Retirement& retired) noexcept;
   bool awaited_above(compile::Priority& priority) noexcept;
-  int look_above() noexcept;
+  void look_above(std::uint64_t waits) noexcept;
+  int awaited_here() const noexcept;  ///< the highest priority of its own waiters, or nobody
   static ModuleCore& core_of(const compile::ModuleTable::Link& link) noexcept { return static_cast<ModuleCore&>(*link.module); }
   static bool pull(Edge& edge);
 

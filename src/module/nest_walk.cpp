@@ -54,7 +54,9 @@ NestLock::~NestLock() {
 WalkOrder ModuleCore::walk_up(bool (*enter)(const ModuleCore&)) {
   const std::uint64_t walk = ++runtime_->nest().walks;
   WalkOrder order;
-  const auto begin = [walk](ModuleCore& core, ModuleCore* below, const Edge* via) {
+  auto& visits = runtime_->nest().visits;
+  const auto begin = [walk, &visits](ModuleCore& core, ModuleCore* below, const Edge* via) {
+    visits.fetch_add(1, std::memory_order_relaxed);
     core.place_ = WalkPlace{};
     core.place_.walk = walk;
     core.place_.below = below;
@@ -85,6 +87,7 @@ WalkOrder ModuleCore::walk_down(int asked) {
   place_.walk = walk;
   WalkOrder order{this, this};
   for (ModuleCore* core = this; core != nullptr; core = core->place_.after) {
+    runtime_->nest().visits.fetch_add(1, std::memory_order_relaxed);
     if (!core->wired_) continue;
     for (const Edge& edge : core->wired_->stale) {
       ModuleCore& child = *edge.child;
@@ -104,30 +107,36 @@ WalkOrder ModuleCore::walk_down(int asked) {
 bool ModuleCore::awaited_above(Priority& priority) noexcept {
   if (parents_.empty()) return false;
   const std::uint64_t now = runtime_->nest().waits.load(std::memory_order_acquire);
-  if (awaited_at_ != now) {
-    awaited_above_ = look_above();
-    awaited_at_ = now;
-  }
+  if (awaited_at_ != now) look_above(now);
   if (awaited_above_ != nobody) priority = static_cast<Priority>(awaited_above_);
   return awaited_above_ != nobody;
 }
 
-/// The highest priority at which anybody waits above, or nobody.
-int ModuleCore::look_above() noexcept {
-  const WalkOrder order = walk_up([](const ModuleCore& above) { return above.effective_until() != forever; });
-  int found = nobody;
-  for (const ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {
-    if (core->awaited_.load(std::memory_order_relaxed) > 0) found = std::max(found, static_cast<int>(Priority::awaited));
-    if (core->blocking_.load(std::memory_order_relaxed) > 0) found = std::max(found, static_cast<int>(Priority::blocking));
-  }
-  if (found != nobody) return found;
-  // Whoever awaited it has left; who follows marks has not.
+int ModuleCore::awaited_here() const noexcept {
+  if (blocking_.load(std::memory_order_relaxed) > 0) return static_cast<int>(Priority::blocking);
+  return awaited_.load(std::memory_order_relaxed) > 0 ? static_cast<int>(Priority::awaited) : nobody;
+}
+
+/// Finds the highest priority at which anybody waits above, for this and all on the way up. Where it was found at the same `waits` before, it is
+/// not looked for again: modules that one chain calls cost it one walk.
+void ModuleCore::look_above(std::uint64_t waits) noexcept {
+  const WalkOrder order = walk_up([](const ModuleCore& above) {
+    return above.effective_until() != forever && above.awaited_at_ != above.runtime_->nest().waits.load(std::memory_order_acquire);
+  });
   for (ModuleCore* core = order.last; core != nullptr; core = core->place_.before) {
+    int found = nobody;
+    for (const Edge& edge : core->parents_) {
+      const ModuleCore& above = *edge.parent;
+      if (above.effective_until() != forever) found = std::max({found, above.awaited_here(), above.awaited_above_});
+    }
+    core->awaited_above_ = found;
+    core->awaited_at_ = waits;
+    if (found != nobody || (core != this && core->awaited_here() != nobody)) continue;
+    // Whoever awaited it has left; who follows marks has not.
     int asked = core->follows_at_once() ? static_cast<int>(Priority::background) : nobody;
     for (const Edge& edge : core->parents_) asked = std::max(asked, edge.parent->asked_);
     core->asked_ = std::min(core->asked_, asked);
   }
-  return nobody;
 }
 
 const ModuleTable::Link* ModuleCore::find_caller(const ModuleTable& table) {

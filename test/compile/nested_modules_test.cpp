@@ -474,6 +474,20 @@ BOOST_AUTO_TEST_CASE(a_chain_a_thousand_deep_is_marked_relinked_and_destroyed) {
   BOOST_TEST(runtime.stats().relinks == before.relinks + 1000);
 }
 
+BOOST_AUTO_TEST_CASE(marks_of_many_modules_that_one_chain_calls_walk_it_once) {
+  constexpr std::size_t width = 500, depth = 500;
+  Runtime runtime(RuntimeOptions().threads(2));
+  std::vector<Lazy> children;
+  for (std::size_t i = 0; i < width; ++i) children.push_back(leaf(runtime, 1));
+  Lazy top = sum_of(runtime, {children.begin(), children.end()});
+  for (std::size_t i = 0; i < depth; ++i) top = sum_of(runtime, {top});
+  BOOST_TEST(call(*top) == static_cast<float>(width));
+  const std::uint64_t before = runtime.stats().nest_visits;
+  for (const Lazy& child : children) edit(*child, 2);
+  BOOST_TEST(runtime.stats().nest_visits - before < 20 * (width + depth));
+  BOOST_TEST(call(*top) == static_cast<float>(2 * width));
+}
+
 BOOST_AUTO_TEST_CASE(ten_thousand_modules_deep_a_call_does_not_run_out_of_stack) {
   Runtime runtime(RuntimeOptions().threads(2));
   const auto bottom = leaf(runtime, 1);

@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
   RuntimeStats s;
   s.marks = 11, s.marks_coalesced = 12, s.compiles_started = 13, s.compiles_finished = 14, s.compiles_superseded = 15;
   s.compiles_cancelled = 16, s.compiles_failed = 17, s.flights_joined = 18, s.cache_hits = 19, s.cache_misses = 20;
-  s.specializations = 21, s.runs = 22, s.waits = 23, s.events_lost = 24, s.hook_failures = 25, s.relinks = 34;
+  s.specializations = 21, s.runs = 22, s.waits = 23, s.events_lost = 24, s.hook_failures = 25, s.relinks = 34, s.nest_visits = 44;
   s.queued = 26, s.running = 27, s.waiting = 28, s.executables = 29, s.plans = 30;
   s.executable_bytes = 31, s.weight_bytes = 32, s.arena_bytes = 33, s.oldest_job = std::chrono::milliseconds(1500);
   s.known_failures = 34, s.compiles_deferred = 35, s.overloaded = 36, s.threads = 37, s.cached = 38, s.cached_bytes = 39;
@@ -167,6 +167,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
                                                                 {"runs_total", 22},
                                                                 {"waits_total", 23},
                                                                 {"relinks_total", 34},
+                                                                {"nest_visits_total", 44},
                                                                 {"events_lost_total", 24},
                                                                 {"hook_failures_total", 25},
                                                                 {"queued_jobs", 26},

@@ -53,6 +53,7 @@ struct RuntimeStats {
   std::uint64_t runs = 0;                 ///< calls that left the caller's thread
   std::uint64_t waits = 0;                ///< awaiters that had to wait for a compile, ever
   std::uint64_t relinks = 0;              ///< times a module took over what a submodule published, without a compile of its own
+  std::uint64_t nest_visits = 0;          ///< modules looked at to carry marks, calls and failures along the calls between modules
   std::uint64_t events_lost = 0;          ///< events that the hook was too slow for
   std::uint64_t hook_failures = 0;        ///< events during which the hook threw
 
