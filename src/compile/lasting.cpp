@@ -1,6 +1,7 @@
 #include "compile/lasting.hpp"
 
 #include <algorithm>
+#include <new>
 
 namespace lazyfx::compile {
 namespace {
@@ -24,12 +25,12 @@ bool calls_only_what_ships(const Source& source, const OperatorRegistry& operato
 
 }  // namespace
 
-bool is_lasting(const Failure& failure, const Source& source, const OperatorRegistry& operators) {
+bool is_lasting(const Failure& failure, const Source& source, const OperatorRegistry& operators) noexcept try {
   const auto error = failure.error();
   if (!error || !source.modules->empty()) return false;
   const ErrorKind kind = error->kind();
   const bool is_of_content = kind == ErrorKind::invalid_graph || kind == ErrorKind::unsupported || kind == ErrorKind::invalid_argument;
   return is_of_content && calls_only_what_ships(source, operators);
-}
+} catch (const std::bad_alloc&) { return false; }
 
 }  // namespace lazyfx::compile

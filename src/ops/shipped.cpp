@@ -66,27 +66,32 @@ const Made& made_until(std::string_view name) {
   return *s.all.back();
 }
 
-const Made& made_for(std::string_view name) {
-  const Made* made = shipped().made.load(std::memory_order_acquire);
-  if (made != nullptr && (made->families == families.size() || made->find(name))) return *made;
-  return made_until(name);
-}
+bool has_all(const Made* made) { return made != nullptr && made->families == families.size(); }
 
 bool may_ship(std::string_view name) { return name.starts_with("onnx::") || name == "getitem"; }
 
 }  // namespace
 
-OperatorPtr find_shipped(std::string_view name) { return may_ship(name) ? made_for(name).find(name) : nullptr; }
+OperatorPtr find_shipped(std::string_view name) {
+  if (!may_ship(name)) return nullptr;
+  const Made* made = shipped().made.load(std::memory_order_acquire);
+  OperatorPtr op = made != nullptr ? made->find(name) : nullptr;
+  return op || has_all(made) ? op : made_until(name).find(name);
+}
 
 std::vector<OperatorPtr> older_versions(std::string_view name) {
   std::vector<OperatorPtr> older;
   if (!may_ship(name)) return older;
-  const Made& made = made_for(name);  // a family has all versions of what it has
+  find_shipped(name);
+  const Made& made = *shipped().made.load(std::memory_order_acquire);  // a family has all versions of what it has
   const std::string prefix = std::string(name) + "@";
   for (auto at = made.from(prefix); at != made.sorted.end() && (*at)->name.starts_with(prefix); ++at) older.push_back(*at);
   return older;
 }
 
-std::vector<OperatorPtr> all_shipped() { return made_for({}).sorted; }
+std::vector<OperatorPtr> all_shipped() {
+  const Made* made = shipped().made.load(std::memory_order_acquire);
+  return has_all(made) ? made->sorted : made_until({}).sorted;
+}
 
 }  // namespace lazyfx::ops

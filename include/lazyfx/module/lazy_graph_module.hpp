@@ -58,8 +58,8 @@ class LAZYFX_API LazyGraphModule : public GraphModule {
   void recompile() override;
   /// Asks for the compile of the newest mark, in the background but before plain background work. Never blocks.
   void prefetch();
-  /// A failed compile stays failed until the next mark, or until this: asks for it again, as prefetch() does. Does nothing to a clean module.
-  /// Never blocks.
+  /// A failed compile stays failed until the next mark, or until this: asks for it again, as prefetch() does. In a clean module, lets the
+  /// signatures that failed be tried by their next call. Never blocks.
   void retry();
 
   /// Blocks until clean, helping. Throws CompileError; Error(would_deadlock) on a pool thread when another is already compiling it.
