@@ -136,8 +136,10 @@ BOOST_AUTO_TEST_CASE(a_call_takes_no_lock_while_another_still_runs_what_was_repl
   gate->wait_for_arrivals(1);
   for (int i = 2; i < 4; ++i) {
     support::set_plus(replaced.graph(), i);
+    replaced.recompile();
     replaced.real_recompile();
   }
+  BOOST_TEST(replaced.generation() == 3U);
   const Cost cost = cost_of_call(clean, vec({1, 2, 3, 4}));
   BOOST_TEST(cost.locks == 0U);
   BOOST_TEST(cost.allocations == 0U);
