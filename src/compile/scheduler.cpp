@@ -1,6 +1,5 @@
 #include "compile/scheduler.hpp"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -13,29 +12,6 @@ namespace {
 constexpr std::size_t stack_bytes = std::size_t{8} << 20;
 
 thread_local const Scheduler* current_pool = nullptr;
-
-/// What sched_setattr(2) takes; its header and the C library's cannot be included together.
-struct SchedulingAttributes {
-  std::uint32_t size, policy;
-  std::uint64_t flags;
-  std::int32_t nice;
-  std::uint32_t priority;
-  std::uint64_t runtime, deadline, period;
-  std::uint32_t least_utilization, most_utilization;
-};
-
-/// Puts this thread behind its callers' ones, and makes its turns short, so that one of theirs that wakes need not wait for the rest of a
-/// long one. Being refused costs nothing but the courtesy: kernels before 6.12 know of no turns.
-void stand_back(int niceness) noexcept {
-  // Niceness is per thread on Linux.
-  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), niceness));
-  SchedulingAttributes attributes{};
-  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
-  if (attributes.policy != SCHED_OTHER && attributes.policy != SCHED_BATCH) return;  // whoever chose another knows why
-  constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds(100);  // that the kernel grants
-  attributes.runtime = static_cast<std::uint64_t>(shortest.count());
-  static_cast<void>(syscall(SYS_sched_setattr, 0, &attributes, 0));
-}
 
 }  // namespace
 
@@ -303,7 +279,8 @@ void* Scheduler::enter(void* self) {
   const std::unique_ptr<std::shared_ptr<Scheduler>> scheduler(static_cast<std::shared_ptr<Scheduler>*>(self));
   current_pool = scheduler->get();
   pthread_setname_np(pthread_self(), "lazyfx");
-  stand_back((*scheduler)->limits_.niceness);
+  // Niceness is per thread on Linux; being refused costs nothing but the courtesy.
+  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), (*scheduler)->limits_.niceness));
   (*scheduler)->work();
   return nullptr;
 }
