@@ -26,7 +26,8 @@ bool is_dotted(std::string_view text) {
 /// Functions that can be called by their bare name: those with a domain, and plain words that mean nothing else here.
 bool is_plain_function(std::string_view target) {
   if (const auto colon = target.rfind("::"); colon != std::string_view::npos) {
-    return is_dotted(target.substr(0, colon)) && is_identifier(target.substr(colon + 2));
+    const std::string_view domain = target.substr(0, colon);
+    return is_dotted(domain) && domain.substr(0, domain.find('.')) != "self" && is_identifier(target.substr(colon + 2));
   }
   constexpr std::string_view meant[] = {"getattr",  "slice",         "tensor",      "nan",         "self",  "placeholder",
                                         "get_attr", "call_function", "call_method", "call_module", "output"};

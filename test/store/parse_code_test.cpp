@@ -152,11 +152,53 @@ BOOST_AUTO_TEST_CASE(every_kind_of_argument_reads_back) { check_reads_back(*stor
 BOOST_AUTO_TEST_CASE(unusual_names_numbers_and_targets_read_back) {
   const auto graph = stored::unusual();
   graph->call_function("t", {large});
+  for (const char* target : {"self::op", "self.a::op", "selfless::op", "getattr::op"}) graph->call_function(target, {large});
   for (const std::string& path : {std::string("."), std::string(".0"), std::string("a."), std::string("..b"), std::string(999, '.')}) {
     graph->call_module(path, {graph->get_attr(path)});
   }
   graph->output(Argument::dict({{"a\"b", graph->find("dtype")}}));
   check_reads_back(*graph);
+}
+
+// Whatever means something in code, or looks as if it did, as the name of something else.
+std::string any_word(support::Random& random) {
+  constexpr std::string_view parts[] = {"",       ".",        "::",     "a",    "0",    "_",   "self", "getattr", "call_function",
+                                        "output", "tensor",   "slice",  "*",    "args", " ",   "\"",   "\\",      "\n",
+                                        "\xff",   "\xc3\xa9", "(",      ")",    "#",    "{",   "=",    ",",       "as",
+                                        "dtype",  "f32",      "return", "None", "True", "nan", "-1",   "1e5",     "onnx"};
+  std::string word(support::below(random, 9) == 0 ? 1 : 0, '\0');
+  for (std::size_t n = support::below(random, 5); n > 0; --n) word += parts[support::below(random, std::size(parts))];
+  return word;
+}
+
+BOOST_AUTO_TEST_CASE(graphs_of_any_names_and_targets_read_back) {
+  support::Random random(7);
+  std::size_t nodes = 0;
+  for (int round = 0; round < 3000; ++round) {
+    Graph graph;
+    std::vector<Node> made;
+    for (std::size_t n = support::below(random, 8); n > 0; --n) {
+      auto op = static_cast<Opcode>(support::below(random, static_cast<std::size_t>(Opcode::output)));
+      if (op == Opcode::placeholder && !made.empty() && made.back().op() != op) op = Opcode::call_function;  // code has them in front
+      Arguments args;
+      Keywords kwargs;
+      if (op != Opcode::placeholder && op != Opcode::get_attr) {
+        if (!made.empty()) args.emplace_back(made.back());
+        if (support::chance(random, 2)) kwargs.emplace_back(any_word(random), any_word(random));
+      }
+      try {
+        const std::string target = any_word(random);
+        Node node = graph.create_node(op, target, std::move(args), std::move(kwargs), any_word(random));
+        made.push_back(node);
+        if (support::chance(random, 3)) node.set_meta(any_word(random), Value(any_word(random)));
+      } catch (const Error&) {
+        continue;  // not allowed in a graph
+      }
+    }
+    nodes += graph.size();
+    check_reads_back(graph, any_word(random));
+  }
+  BOOST_TEST(nodes > 3000u);
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_graph_reads_back) { check_reads_back(Graph()); }
