@@ -16,6 +16,7 @@
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
 #include "support/operators.hpp"
@@ -166,20 +167,7 @@ BOOST_AUTO_TEST_CASE(a_deadline_ends_a_wait_and_not_the_compile) {
   BOOST_TEST(held.runtime.stats().compiles_started == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(a_deadline_stops_a_run_between_its_steps) {
-  const auto gate = std::make_shared<support::Gate>();
-  Runtime runtime(RuntimeOptions().operators(support::standard_and(support::held_in_run("t::held_run", gate))));
-  const support::OpenAtEnd open(*gate);
-  LazyGraphModule module(runtime, chain({"t::held_run"}));
-  module.real_recompile();
-  support::Loop loop;
-  Call call(loop, module, zeros, ForwardOptions().run_on(RunOn::pool).deadline(1ms));
-  gate->wait_for_arrivals(1);
-  BOOST_CHECK_THROW(call.get(), boost::system::system_error);
-  gate->open();
-}
-
-BOOST_AUTO_TEST_CASE(a_deadline_stops_a_run_on_the_callers_own_thread_between_its_steps) {
+BOOST_AUTO_TEST_CASE(a_deadline_stops_a_run_between_its_steps_on_the_pool_and_on_the_callers_own_thread) {
   const auto late = std::make_shared<std::atomic<bool>>(false);
   const auto deadline = std::make_shared<ForwardOptions::Clock::time_point>();
   const auto slow = [deadline](float x) {
@@ -194,12 +182,16 @@ BOOST_AUTO_TEST_CASE(a_deadline_stops_a_run_on_the_callers_own_thread_between_it
   LazyGraphModule module(runtime, chain({"t::slow", "t::late"}));
   module.real_recompile();
   for (const auto freshness : {Freshness::await_fresh(), Freshness::interpret_until_ready()}) {
-    if (freshness.kind() == Freshness::Kind::interpret_until_ready) module.recompile();
-    support::Loop loop;
-    *deadline = ForwardOptions::Clock::now() + 20ms;
-    Call call(loop, module, zeros, ForwardOptions().run_on(RunOn::caller).deadline(*deadline).freshness(freshness));
-    BOOST_CHECK_EXCEPTION(call.get(), boost::system::system_error, [](const auto& e) { return e.code() == boost::asio::error::timed_out; });
-    BOOST_TEST(!*late);
+    for (const RunOn place : {RunOn::caller, RunOn::pool}) {
+      if (freshness.kind() == Freshness::Kind::interpret_until_ready) module.recompile();
+      support::Loop loop;
+      *deadline = ForwardOptions::Clock::now() + 20ms;
+      Call call(loop, module, zeros, ForwardOptions().run_on(place).deadline(*deadline).freshness(freshness));
+      BOOST_CHECK_EXCEPTION(call.get(), boost::system::system_error,
+                            [](const auto& e) { return e.code() == boost::asio::error::timed_out; });
+      support::at_rest(runtime);  // nor later
+      BOOST_TEST(!*late);
+    }
   }
 }
 
