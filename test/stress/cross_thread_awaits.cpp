@@ -5,7 +5,6 @@
 // AWAITS (default 1,000,000) counts those that had to wait.
 #include <atomic>
 #include <memory>
-#include <random>
 #include <thread>
 #include <vector>
 
@@ -26,9 +25,12 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr std::size_t coroutines = 64;
+
 struct Shared {
   std::vector<std::unique_ptr<LazyGraphModule>>& modules;
   std::atomic<bool> enough{false};
+  std::atomic<std::uint64_t> looks{0};  ///< at one module or the next
   std::atomic<std::uint64_t> answers{0};
   std::atomic<std::uint64_t> wrong{0};
 };
@@ -37,6 +39,7 @@ struct Shared {
 asio::awaitable<void> await_them(Shared& shared, std::size_t first) {
   const Tensor zeros = support::vec({0, 0, 0, 0});
   for (std::size_t i = first; !shared.enough.load(std::memory_order_relaxed); ++i) {
+    shared.looks.fetch_add(1, std::memory_order_relaxed);
     const std::size_t m = i % shared.modules.size();
     if (!shared.modules[m]->needs_recompile()) {
       if (m == 0) co_await asio::post(asio::use_awaitable);
@@ -60,7 +63,7 @@ int main(int argc, char** argv) {
   Shared shared{modules};
   asio::io_context loops[2];
   std::atomic<std::uint64_t> failed{0};
-  for (std::size_t c = 0; c < 64; ++c) {
+  for (std::size_t c = 0; c < coroutines; ++c) {
     asio::co_spawn(loops[c % 2], await_them(shared, c), [&failed](std::exception_ptr error) {
       if (error) failed.fetch_add(1);
     });
@@ -73,16 +76,20 @@ int main(int argc, char** argv) {
       running.fetch_sub(1);
     });
   }
-  std::uint64_t marks = 0, waits = 0;
-  std::mt19937_64 random(counts.seed);
+  std::uint64_t rounds = 0, marks = 0, waits = 0, looks = 0;
   while (running.load() > 0) {
-    LazyGraphModule& module = *modules[random() % modules.size()];
-    if (module.needs_recompile()) {
+    // What is marked before anybody has looked again is compiled while nobody waits.
+    if (shared.looks.load(std::memory_order_relaxed) < looks) {
       std::this_thread::yield();
       continue;
     }
-    module.recompile();
-    if (++marks % 1024 != 0) continue;
+    looks = shared.looks.load(std::memory_order_relaxed) + coroutines;
+    for (const auto& module : modules) {
+      if (module->needs_recompile()) continue;
+      module->recompile();
+      ++marks;
+    }
+    if (++rounds % 128 != 0) continue;
     waits = runtime.stats().waits;
     if (counts.enough(waits)) shared.enough = true;
   }
