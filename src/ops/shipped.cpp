@@ -15,10 +15,11 @@ namespace {
 
 /// What most models are made of comes first.
 constexpr std::array families{
-    add_getitem,   add_matmul, add_activation, add_shape,   add_convolution, add_pooling,   add_normalization, add_softmax, add_elementwise,
-    add_reduce,    add_concat, add_slice,      add_layout,  add_gather,      add_constant,  add_cast,          add_pad,     add_comparison,
-    add_selection, add_resize, add_arg_reduce, add_scatter, add_ordering,    add_recurrent, add_quantize,      add_norms,   add_detection,
-    add_signal,    add_einsum, add_sampling,   add_random,  add_strings,     add_sequence,  add_control_flow,  add_losses,
+    add_getitem,       add_matmul,   add_activation, add_elementwise, add_shape,     add_convolution,  add_pooling,
+    add_normalization, add_softmax,  add_reduce,     add_concat,      add_slice,     add_layout,       add_gather,
+    add_constant,      add_cast,     add_pad,        add_comparison,  add_selection, add_resize,       add_arg_reduce,
+    add_scatter,       add_ordering, add_recurrent,  add_quantize,    add_norms,     add_detection,    add_signal,
+    add_einsum,        add_sampling, add_random,     add_strings,     add_sequence,  add_control_flow, add_losses,
 };
 
 /// So many of the families, as far as somebody asked. Immutable.
