@@ -57,7 +57,9 @@ bool ask_who_announces(const void* object, bool& asked) {
       if (record->slots[i].load(std::memory_order_seq_cst) != object) continue;
       announced = true;
       const std::uint32_t bit = 1U << i;
-      if ((record->awaited.fetch_or(bit, std::memory_order_seq_cst) & bit) == 0) asked = true;
+      if ((record->awaited.load(std::memory_order_relaxed) & bit) != 0) continue;  // its line is its thread's: written once is enough
+      record->awaited.fetch_or(bit, std::memory_order_seq_cst);
+      asked = true;
     }
   }
   return announced;

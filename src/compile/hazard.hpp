@@ -24,7 +24,7 @@ struct alignas(64) Record {
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local Record* current;
 /// Makes it; null: no memory.
 Record* take_record() noexcept;
-/// Frees what is retired and no longer announced: `slot` of this thread was the last thing that something waited for.
+/// Frees what is retired and no longer announced. `slot` of this thread was asked to, as it may be the last that announced something.
 void free_waiting(Record& record, unsigned slot) noexcept;
 
 /// Writers fence for the readers too. Decided before the first reader, for good.

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <new>
 
+#include "ops/shipped.hpp"
+
 namespace lazyfx::compile {
 namespace {
-
-bool ships(const OperatorPtr& op) {
-  static const OperatorRegistry shipped = OperatorRegistry::standard();
-  return shipped.find(op->name) == op;
-}
 
 /// What `operators` does not know, nobody's code runs for.
 bool calls_only_what_ships(const Source& source, const OperatorRegistry& operators) {
@@ -17,7 +14,7 @@ bool calls_only_what_ships(const Source& source, const OperatorRegistry& operato
     const OperatorPtr op = node.op() == Opcode::call_function ? operators.find(node.target())
                            : node.op() == Opcode::call_method ? operators.find_method(node.target())
                                                               : nullptr;
-    if (op && !ships(op)) return false;
+    if (op && ops::find_shipped(op->name) != op) return false;
   }
   return !source.subgraphs ||
          std::ranges::all_of(*source.subgraphs, [&](const auto& entry) { return calls_only_what_ships(entry.second, operators); });

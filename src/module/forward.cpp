@@ -43,24 +43,10 @@ class ModuleOperation : public Waiter, public compile::Operation<Handler> {
   std::atomic<bool> stop_{false};
 };
 
-/// Where the caller's thread runs, a timer on it cannot fire.
-class LooksAtClock final : public compile::BetweenSteps {
- public:
-  LooksAtClock(const std::optional<ForwardOptions::Clock::time_point>& deadline, std::atomic<bool>& timed_out, std::atomic<bool>& stop)
-      : deadline_(deadline), timed_out_(timed_out), stop_(stop) {}
-  void between_steps() noexcept override {
-    if (!deadline_ || ForwardOptions::Clock::now() < *deadline_) return;
-    timed_out_.store(true, std::memory_order_relaxed);
-    stop_.store(true, std::memory_order_relaxed);
-  }
-
- private:
-  const std::optional<ForwardOptions::Clock::time_point>& deadline_;
-  std::atomic<bool>& timed_out_;
-  std::atomic<bool>& stop_;
-};
-
-class ForwardOperation final : public ModuleOperation<ForwardHandler>, public compile::PlanListener, public compile::Job {
+class ForwardOperation final : public ModuleOperation<ForwardHandler>,
+                               public compile::PlanListener,
+                               public compile::Job,
+                               public compile::BetweenSteps {
  public:
   ForwardOperation(std::shared_ptr<ModuleCore> core, std::vector<Value> inputs, const ForwardOptions& options, const Executor& executor,
                    ForwardHandler handler)
@@ -111,6 +97,12 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
     complete(failure, std::move(value));
   }
   void drop(Dropped why) noexcept override { fail(why == Dropped::stopped ? Failure::stopped() : Failure::overloaded()); }
+  /// Looks at the clock: where the caller's own thread runs, a timer on it cannot fire.
+  void between_steps() noexcept override {
+    if (ForwardOptions::Clock::now() < *options_.deadline()) return;
+    timed_out_.store(true, std::memory_order_relaxed);
+    stop_.store(true, std::memory_order_relaxed);
+  }
 
  private:
   std::shared_ptr<ForwardOperation> self() { return std::static_pointer_cast<ForwardOperation>(shared_from_this()); }
@@ -190,8 +182,7 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>, public co
     const auto plan = std::move(plan_);
     const auto inputs = std::move(inputs_);
     try {
-      LooksAtClock clock(options_.deadline(), timed_out_, stop_);
-      const compile::StopToken stop(&stop_, options_.deadline() ? &clock : nullptr);
+      const compile::StopToken stop(&stop_, options_.deadline() ? this : nullptr);
       value = plan ? plan->run(inputs, stop, published.get()) : core_->interpret(inputs, stop);
       return {};
     } catch (const compile::Stopped&) {

@@ -49,12 +49,17 @@ Shipped& shipped() {
   return *s;
 }
 
+bool has_all(const Made* made) { return made != nullptr && made->families == families.size(); }
+
 /// With more of the families: until one brings `name`, or all of them.
 const Made& made_until(std::string_view name) {
   Shipped& s = shipped();
   const std::lock_guard lock(s.mutex);
   auto more = std::make_unique<Made>();
-  if (const Made* made = s.made.load(std::memory_order_relaxed)) *more = *made;
+  if (const Made* made = s.made.load(std::memory_order_relaxed)) {
+    if (has_all(made) || made->find(name)) return *made;  // somebody was faster
+    *more = *made;
+  }
   while (more->families < families.size() && !more->find(name)) {
     OperatorRegistry family;
     families[more->families++](family);
@@ -66,8 +71,6 @@ const Made& made_until(std::string_view name) {
   s.made.store(s.all.back().get(), std::memory_order_release);
   return *s.all.back();
 }
-
-bool has_all(const Made* made) { return made != nullptr && made->families == families.size(); }
 
 bool may_ship(std::string_view name) { return name.starts_with("onnx::") || name == "getitem"; }
 

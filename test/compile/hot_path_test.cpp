@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(what_a_call_allocates_is_its_result_however_long_the_graph)
 
 BOOST_AUTO_TEST_CASE(a_call_takes_no_lock_while_another_still_runs_what_was_replaced) {
   const auto gate = std::make_shared<support::Gate>();
-  Runtime runtime(RuntimeOptions().operators(support::standard_and(support::held_in_run("t::held", gate))));
+  Runtime runtime(RuntimeOptions().cache_bytes(0).operators(support::standard_and(support::held_in_run("t::held", gate))));
   LazyGraphModule clean(runtime, identity());
   LazyGraphModule replaced(runtime, support::held_plus(1));
   clean.real_recompile();
@@ -144,6 +144,8 @@ BOOST_AUTO_TEST_CASE(a_call_takes_no_lock_while_another_still_runs_what_was_repl
   const Cost cost = cost_of_call(clean, vec({1, 2, 3, 4}));
   BOOST_TEST(cost.locks == 0U);
   BOOST_TEST(cost.allocations == 0U);
+  BOOST_TEST(runtime.stats().executables == 3U);  // what still runs is kept
   gate->open();
   old.join();
+  BOOST_TEST(runtime.stats().executables == 2U);  // and let go of by whoever ran it last
 }

@@ -1,9 +1,6 @@
 #define BOOST_TEST_MODULE module_ambient
 #include <boost/test/unit_test.hpp>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <memory>
 #include <stdexcept>
@@ -11,6 +8,7 @@
 #include <thread>
 
 #include "lazyfx/module/ambient.hpp"
+#include "support/child.hpp"
 
 using namespace lazyfx;
 
@@ -27,26 +25,14 @@ std::shared_ptr<Graph> identity() {
 // What a child process that runs `act` wrote to standard error; the process must have aborted.
 template <class Act>
 std::string dying_words_of(Act&& act) {
-  int ends[2];
-  BOOST_REQUIRE(pipe(ends) == 0);
-  const pid_t child = fork();
-  BOOST_REQUIRE(child >= 0);
-  if (child == 0) {
-    dup2(ends[1], STDERR_FILENO);
+  const support::Ended ended = support::in_a_child([&act](int to) {
+    dup2(to, STDERR_FILENO);
     std::signal(SIGABRT, SIG_DFL);
     act();
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string words;
-  char buffer[512];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) words.append(buffer, static_cast<std::size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  BOOST_REQUIRE(waitpid(child, &status, 0) == child);
-  BOOST_TEST(WIFSIGNALED(status));
-  BOOST_TEST(WTERMSIG(status) == SIGABRT);
-  return words;
+  });
+  BOOST_TEST(WIFSIGNALED(ended.status));
+  BOOST_TEST(WTERMSIG(ended.status) == SIGABRT);
+  return ended.output;
 }
 
 }  // namespace

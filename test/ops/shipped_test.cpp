@@ -2,7 +2,6 @@
 #define BOOST_TEST_MODULE ops_shipped
 #include <boost/test/unit_test.hpp>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "lazyfx/ops/registry.hpp"
+#include "support/child.hpp"
 
 using namespace lazyfx;
 
@@ -28,23 +28,12 @@ struct Known {
 /// What `act` returns in a process of its own, which has not asked for anything yet.
 template <class Act>
 std::string in_a_new_process(Act&& act) {
-  int ends[2];
-  BOOST_REQUIRE(pipe(ends) == 0);
-  const pid_t child = fork();
-  if (child == 0) {
+  const support::Ended ended = support::in_a_child([&act](int to) {
     const std::string text = act();
-    const bool written = write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    _exit(written ? 0 : 1);
-  }
-  close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  BOOST_REQUIRE(waitpid(child, &status, 0) == child);
-  BOOST_TEST(status == 0);
-  return text;
+    if (write(to, text.data(), text.size()) != static_cast<ssize_t>(text.size())) _exit(1);
+  });
+  BOOST_TEST(ended.status == 0);
+  return ended.output;
 }
 
 /// Without asking in this process.

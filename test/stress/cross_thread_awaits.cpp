@@ -3,8 +3,10 @@
 //   cross_thread_awaits [--seconds S] [--count AWAITS] [--seed N]
 //
 // AWAITS (default 1,000,000) counts those that had to wait.
+#include <algorithm>
 #include <atomic>
 #include <memory>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -76,6 +78,9 @@ int main(int argc, char** argv) {
       running.fetch_sub(1);
     });
   }
+  std::mt19937_64 random(counts.seed);
+  std::vector<LazyGraphModule*> order;
+  for (const auto& module : modules) order.push_back(module.get());
   std::uint64_t rounds = 0, marks = 0, waits = 0, looks = 0;
   while (running.load() > 0) {
     // What is marked before anybody has looked again is compiled while nobody waits.
@@ -84,7 +89,8 @@ int main(int argc, char** argv) {
       continue;
     }
     looks = shared.looks.load(std::memory_order_relaxed) + coroutines;
-    for (const auto& module : modules) {
+    std::ranges::shuffle(order, random);
+    for (LazyGraphModule* module : order) {
       if (module->needs_recompile()) continue;
       module->recompile();
       ++marks;
