@@ -7,6 +7,7 @@
 
 #include "compile/arena.hpp"
 #include "compile/lasting.hpp"
+#include "compile/processors.hpp"
 #include "compile/watch.hpp"
 #include "lazyfx/error.hpp"
 

@@ -199,7 +199,4 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   std::vector<std::function<void()>> on_ended_;
 };
 
-/// Processors that this process may use: its affinity, bounded by the cgroup's CPU quota; at least one.
-std::size_t available_processors();
-
 }  // namespace lazyfx::compile
