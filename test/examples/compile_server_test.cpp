@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -235,6 +237,33 @@ BOOST_AUTO_TEST_CASE(a_model_is_replaced_hot_and_every_answer_is_one_of_the_two)
   editing.store(false);
   for (std::thread& caller : callers) caller.join();
   BOOST_TEST(wrong.load() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(while_a_large_model_is_read_the_only_thread_serves_others) {
+  using Clock = std::chrono::steady_clock;
+  const Server server("1", "64");
+  std::string text = "def forward(x: f32[2]):\n    a0 = onnx::Relu(x)\n";
+  for (int i = 1; i < 400'000; ++i) text += "    a" + std::to_string(i) + " = onnx::Relu(a" + std::to_string(i - 1) + ")\n";
+  text += "    return nobody\n";  // found out at the end
+  std::atomic<bool> reading{true};
+  Clock::duration whole{}, longest{};
+  Answer refused;
+  std::thread editor([&] {
+    const auto begin = Clock::now();
+    refused = Client(server.port()).ask(Verb::put, "/models/large", text);
+    whole = Clock::now() - begin;
+    reading.store(false);
+  });
+  Client other(server.port());
+  while (reading.load()) {
+    const auto begin = Clock::now();
+    BOOST_TEST(other.ask(Verb::get, "/models").status == 200u);
+    longest = std::max(longest, Clock::now() - begin);
+  }
+  editor.join();
+  BOOST_TEST(refused.status == 400u);
+  BOOST_TEST(refused.error().find("nobody") != std::string::npos);
+  BOOST_TEST((longest < whole / 2));
 }
 
 BOOST_AUTO_TEST_CASE(a_replacement_may_have_other_weights_inputs_and_outputs) {
