@@ -201,6 +201,7 @@ void GraphModule::freeze_borrowed() {
 }
 
 void GraphModule::mark(std::optional<std::chrono::nanoseconds> schedule_in, bool count) {
+  core_->runtime().check_not_forked();
   const std::uint64_t edits = edit_count();
   const bool attributes_changed = edits != frozen_->edits || !frozen_->tensors;
   if (attributes_changed) {

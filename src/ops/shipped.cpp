@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "fork.hpp"
 #include "ops/families.hpp"
 
 namespace lazyfx::ops {
@@ -38,7 +39,7 @@ struct Made {
 /// Lives as long as the process, as its users on other threads may.
 struct Shipped {
   std::atomic<const Made*> made{nullptr};
-  std::mutex mutex;
+  detail::ProcessMutex mutex;
   // State below is protected by mutex.
   std::vector<std::unique_ptr<const Made>> all;  ///< also what newer ones replaced: somebody may still be reading it
 };
@@ -47,6 +48,7 @@ Shipped& shipped() {
   static Shipped* const s = new Shipped;
   return *s;
 }
+[[maybe_unused]] const Shipped& made_when_loaded = shipped();
 
 /// With more of the families: until one brings `name`, or all of them.
 const Made& made_until(std::string_view name) {
