@@ -31,6 +31,11 @@ http::status status_of(ErrorKind kind) {
   }
 }
 
+/// Of what is being caught.
+Response refusal() try { throw; } catch (const Error& e) {
+  return refuse(status_of(e.kind()), e.what());
+} catch (const std::bad_alloc&) { return refuse(http::status::service_unavailable, "out of memory"); }
+
 asio::awaitable<Response> infer(std::shared_ptr<serving::Model> model, const Request& request) {
   std::shared_ptr<const onnx::ImportedModel> ports;
   {
@@ -64,8 +69,8 @@ class Server {
                          "there is /models, /models/NAME and /metrics; a NAME has up to 64 letters, digits and ._-");
       }
       if (method == http::verb::put) {
-        const bool added = models_.put(name, std::move(request.body()));
-        co_return reply(added ? http::status::created : http::status::ok, Json{{"name", name}}.dump() + "\n");
+        auto importing = put(name, std::move(request.body()));  // a large model takes a while: not on the loop
+        co_return co_await asio::co_spawn(importers_, std::move(importing), asio::use_awaitable);
       }
       const auto model = models_.find(name);
       if (!model) co_return refuse(http::status::not_found, "there is no model '" + name + "'");
@@ -73,12 +78,15 @@ class Server {
       if (method != http::verb::delete_) co_return refuse(http::status::method_not_allowed, "a model takes PUT, POST and DELETE");
       models_.erase(name);
       co_return reply(http::status::ok, Json{{"name", name}}.dump() + "\n");
-    } catch (const Error& e) { co_return refuse(status_of(e.kind()), e.what()); } catch (const std::bad_alloc&) {
-      co_return refuse(http::status::service_unavailable, "out of memory");
-    }
+    } catch (...) { co_return refusal(); }
   }
 
  private:
+  asio::awaitable<Response> put(std::string name, std::string file) try {
+    const bool added = models_.put(name, std::move(file));
+    co_return reply(added ? http::status::created : http::status::ok, Json{{"name", name}}.dump() + "\n");
+  } catch (...) { co_return refusal(); }
+
   Response list() const {
     Json all = Json::array();
     for (const auto& [name, model] : models_.all()) {
@@ -92,6 +100,7 @@ class Server {
     if (event.kind == CompileEventKind::failed && event.generation != 0) std::cerr << event.module << ": " << event.error->what() << '\n';
   })};
   serving::Models models_{runtime_};
+  asio::thread_pool importers_{2};
 };
 
 }  // namespace

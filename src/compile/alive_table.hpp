@@ -7,6 +7,8 @@
 #include <mutex>
 #include <utility>
 
+#include "fork.hpp"
+
 namespace lazyfx::compile {
 
 /// What is alive, by what it was made from. Whoever has an entry shares it with whoever asks for an equal key; the table itself keeps nothing,
@@ -64,11 +66,13 @@ class AliveTable : public std::enable_shared_from_this<AliveTable<Key, Value>> {
   static Place place_of(const Entry& entry) noexcept { return {entry.hash_, reinterpret_cast<std::uintptr_t>(&entry)}; }
 
   void forget(const Entry& entry) noexcept {
+    if (origin_.inherited()) return;
     const std::lock_guard lock(mutex_);
     entries_.erase(place_of(entry));
   }
 
   static constexpr std::size_t most_compared = 8;
+  const detail::Origin origin_;
   mutable std::mutex mutex_;
   std::map<Place, std::weak_ptr<const Entry>> entries_;  // protected by mutex_
 };

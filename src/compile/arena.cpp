@@ -3,10 +3,12 @@
 #include <atomic>
 #include <boost/intrusive/list.hpp>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <string>
 
 #include "compile/hazard.hpp"
+#include "fork.hpp"
 #include "lazyfx/error.hpp"
 
 namespace lazyfx::compile {
@@ -46,15 +48,18 @@ struct Kept : boost::intrusive::list_base_hook<> {
   }
 };
 
+void forget_other_threads() noexcept;
+
 /// Lives as long as the process: threads may end after static destruction began.
 struct Blocks {
-  std::mutex mutex;
+  detail::ProcessMutex mutex{&forget_other_threads};
   boost::intrusive::list<Kept> list;  // protected by mutex
 };
 Blocks& blocks() {
   static Blocks* const all = new Blocks;
   return *all;
 }
+[[maybe_unused]] const Blocks& made_when_loaded = blocks();
 
 Kept::~Kept() {
   if (listed) {
@@ -91,6 +96,15 @@ void Kept::resize(std::size_t bytes) {
 }
 
 thread_local Kept kept;
+
+/// In a forked child: the memory of other threads, in which their blocks are linked, is used for new ones.
+// REQUIRES: Blocks::mutex held.
+void forget_other_threads() noexcept {
+  std::construct_at(&blocks().list);
+  std::construct_at(static_cast<boost::intrusive::list_base_hook<>*>(&kept));
+  if (kept.listed) blocks().list.push_back(kept);
+  kept_by_all.store(kept.size, std::memory_order_relaxed);
+}
 
 }  // namespace
 

@@ -107,6 +107,7 @@ Executable::Answer Executable::make_now(const Signature& signature) {
 }
 
 Executable::Answer Executable::make_in_run(const Signature& signature) {
+  if (origin_.inherited()) return {nullptr, Failure::stopped()};
   const auto runtime = runtime_.lock();
   bool alone = false;
   {

@@ -97,6 +97,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   const std::weak_ptr<detail::RuntimeCore> runtime_;
   const std::size_t max_plans_;
   Charge charge_;
+  const detail::Origin origin_;
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::condition_variable settled_;

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "fork.hpp"
+
 namespace lazyfx::hazard {
 namespace {
 
@@ -26,17 +28,35 @@ bool can_fence_all_threads() noexcept {
 #endif
 }
 
+void forget_other_threads() noexcept;
+
 /// Every thread's record, and what waits to be freed. Lives as long as the process: threads may end after static destruction began.
 struct Domain {
-  std::mutex mutex;
+  detail::ProcessMutex mutex{&forget_other_threads};
   // State below is protected by mutex.
   std::vector<std::unique_ptr<Record>> records;
   RetiredList retired;
+  RetiredList inherited;  ///< what waited when this process was forked, and may be half changed: never freed
 };
 
 Domain& domain() {
   static Domain* const d = new Domain;
   return *d;
+}
+[[maybe_unused]] const Domain& made_when_loaded = domain();
+
+/// In a forked child: this is the only thread.
+// REQUIRES: Domain::mutex held.
+void forget_other_threads() noexcept {
+  Domain& d = domain();
+  if (writers_fence) can_fence_all_threads();
+  d.inherited.take_if(d.retired, [](const void*) { return true; });
+  for (const auto& record : d.records) {
+    record->awaited.store(0, std::memory_order_relaxed);
+    if (record.get() == current) continue;
+    for (auto& slot : record->slots) slot.store(nullptr, std::memory_order_relaxed);
+    record->owned = false;
+  }
 }
 
 /// Gives the record back at the end of its thread.

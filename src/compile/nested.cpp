@@ -46,6 +46,7 @@ Value Nested::run_plainly(std::span<const Value> inputs, const StopToken& stop) 
 }
 
 std::shared_ptr<const Plan> Nested::plain() const {
+  if (origin_.inherited()) return make_host_plan(program_, Signature());
   const std::lock_guard lock(mutex_);
   if (!plain_) plain_ = make_host_plan(program_, Signature());
   return plain_;
@@ -60,7 +61,7 @@ bool Nested::is_tiny(std::span<const Value> inputs) const noexcept {
 
 /// Null: none is worth its making.
 std::shared_ptr<const Plan> Nested::plan_for(std::span<const Value> inputs, const StopToken& stop) const {
-  if (is_tiny(inputs)) return nullptr;
+  if (is_tiny(inputs) || origin_.inherited()) return nullptr;
   Signature signature;
   {
     const std::lock_guard lock(mutex_);

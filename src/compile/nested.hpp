@@ -10,6 +10,7 @@
 
 #include "compile/plan.hpp"
 #include "compile/stop.hpp"
+#include "fork.hpp"
 
 namespace lazyfx::compile {
 
@@ -43,6 +44,7 @@ class Nested {
   std::shared_ptr<const Program> program_;
   bool is_small_island_;
   mutable std::atomic<std::int64_t> making_ns_{0}, plain_ns_{0};  ///< what the last of each took
+  const detail::Origin origin_;
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   mutable std::vector<std::shared_ptr<const Plan>> plans_;  // newest last

@@ -7,6 +7,7 @@
 
 #include "compile/arena.hpp"
 #include "compile/lasting.hpp"
+#include "compile/processors.hpp"
 #include "compile/watch.hpp"
 #include "lazyfx/error.hpp"
 
@@ -76,11 +77,18 @@ RuntimeCore::RuntimeCore(RuntimeOptions options)
   static_cast<void>(Failure::stopped());
 }
 
+std::shared_ptr<RuntimeCore> RuntimeCore::make(RuntimeOptions options) {
+  // In a forked child it stays as the fork left it: to destroy it would wait for threads that are not there.
+  return {new RuntimeCore(std::move(options)), [](RuntimeCore* core) {
+            if (!core->forked()) delete core;
+          }};
+}
+
 RuntimeCore::~RuntimeCore() { scheduler_->stop(); }
 
 Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const {
   if (why == compile::Scheduler::Submitted::full) return Failure::overloaded();
-  if (scheduler_->forked()) {
+  if (forked()) {
     return {ErrorKind::stopped, "the process was forked: a child needs a Runtime of its own, the parent's threads are not there"};
   }
   if (stopping()) return Failure::stopped();
@@ -90,7 +98,7 @@ Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const {
 void RuntimeCore::stop() {
   begin_stop();
   scheduler_->stop();
-  if (scheduler_->forked()) return;
+  if (forked()) return;
   trim(0);
   observer_.stop();
 }
@@ -102,7 +110,7 @@ void RuntimeCore::stop(std::function<void()> ended) {
 
 void RuntimeCore::begin_stop() {
   stopping_.store(true, std::memory_order_release);
-  if (!scheduler_->forked()) {
+  if (!forked()) {
     {
       const std::lock_guard lock(mutex_);
       for (const auto& [key, flight] : flights_) flight->stop.store(true, std::memory_order_relaxed);
@@ -246,7 +254,7 @@ void RuntimeCore::grown(const std::shared_ptr<Executable>& executable) noexcept 
 }
 
 void RuntimeCore::trim(std::size_t bytes) {
-  {
+  if (!forked()) {
     compile::Cache::Released released;
     const std::lock_guard lock(mutex_);
     cache_.trim(bytes, released);
@@ -302,7 +310,7 @@ void RuntimeCore::leave(Flight& flight, const compile::Subscriber* subscriber) n
 
 namespace lazyfx {
 
-Runtime::Runtime(RuntimeOptions options) : core_(std::make_shared<detail::RuntimeCore>(std::move(options))) {}
+Runtime::Runtime(RuntimeOptions options) : core_(detail::RuntimeCore::make(std::move(options))) {}
 Runtime::~Runtime() {
   core_->disown();
   stop();

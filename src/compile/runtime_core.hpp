@@ -22,7 +22,7 @@ namespace lazyfx::detail {
 /// Lock order: the nest's mutex, a module's, then this one's, then an executable's, then the scheduler's.
 class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
  public:
-  explicit RuntimeCore(RuntimeOptions options);
+  static std::shared_ptr<RuntimeCore> make(RuntimeOptions options);
   ~RuntimeCore();
 
   const RuntimeOptions& options() const noexcept { return options_; }
@@ -33,6 +33,12 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   /// Its Runtime lives.
   bool owned() const noexcept { return owned_.load(std::memory_order_acquire); }
   void disown() noexcept { owned_.store(false, std::memory_order_release); }
+  /// In a child of the process that made it, only what needs none of its mutexes can be done.
+  bool forked() const noexcept { return scheduler_->forked(); }
+  /// Throws Error(stopped) in such a child.
+  void check_not_forked() const {
+    if (forked()) refusal(compile::Scheduler::Submitted::refused).raise();
+  }
   bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// Why the scheduler took no job.
   compile::Failure refusal(compile::Scheduler::Submitted why) const;
@@ -76,6 +82,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   RuntimeStats stats() const;
 
  private:
+  explicit RuntimeCore(RuntimeOptions options);
   friend class CompileTask;
   void begin_stop();
   void land(const std::shared_ptr<compile::Flight>& flight, const compile::CompileOutcome& outcome) noexcept;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "compile/histogram.hpp"
+#include "fork.hpp"
 
 namespace lazyfx::compile {
 
@@ -120,7 +121,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   /// True on the pool's own threads, and on one that helps. Such a thread must not wait for what another may be doing.
   bool on_pool_thread() const noexcept;
   /// True in a child of the process that made this: its threads are not there.
-  bool forked() const noexcept { return getpid() != process_; }
+  bool forked() const noexcept { return origin_.inherited(); }
   std::size_t queued() const;
   std::size_t running() const;
   std::size_t threads() const;
@@ -180,7 +181,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   const SchedulerLimits limits_;
   const Workplace workplace_;
   HistogramCounter* const queue_wait_;
-  const pid_t process_ = getpid();
+  const detail::Origin origin_;
   std::atomic<int> waiting_urgency_{-1};  ///< of the most urgent job that waits
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
@@ -198,8 +199,5 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   bool stopped_ = false;
   std::vector<std::function<void()>> on_ended_;
 };
-
-/// Processors that this process may use: its affinity, bounded by the cgroup's CPU quota; at least one.
-std::size_t available_processors();
 
 }  // namespace lazyfx::compile

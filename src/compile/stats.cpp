@@ -3,6 +3,7 @@
 namespace lazyfx::detail {
 
 RuntimeStats RuntimeCore::stats() const {
+  check_not_forked();
   RuntimeStats s;
   s.marks = counters_.marks.load();
   s.compiles_started = counters_.started.load();
@@ -43,7 +44,13 @@ RuntimeStats RuntimeCore::stats() const {
 namespace lazyfx {
 
 RuntimeStats Runtime::stats() const { return core_->stats(); }
-std::vector<CompileProgress> Runtime::compiles() const { return core_->observer().compiles(); }
-void Runtime::write_trace(std::ostream& out) const { core_->observer().write_trace(out); }
+std::vector<CompileProgress> Runtime::compiles() const {
+  core_->check_not_forked();
+  return core_->observer().compiles();
+}
+void Runtime::write_trace(std::ostream& out) const {
+  core_->check_not_forked();
+  core_->observer().write_trace(out);
+}
 
 }  // namespace lazyfx

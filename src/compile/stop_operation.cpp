@@ -4,7 +4,7 @@
 namespace lazyfx {
 namespace {
 
-class StopOperation final : public compile::Operation<detail::StopHandler> {
+class StopOperation final : public compile::Operation<void(std::exception_ptr)> {
  public:
   using Operation::Operation;
 
@@ -12,19 +12,24 @@ class StopOperation final : public compile::Operation<detail::StopHandler> {
   void cancel() override { complete(compile::Failure::cancelled()); }
   void complete(const compile::Failure& failure) noexcept {
     if (!claim()) return;
-    post([op = std::static_pointer_cast<StopOperation>(shared_from_this()), failure] { op->invoke(failure.exception()); });
+    outcome_ = failure;
+    post();
   }
   void start(detail::RuntimeCore& core) {
     watch_cancellation();
     core.stop([op = std::static_pointer_cast<StopOperation>(shared_from_this())] { op->complete({}); });
   }
+
+ private:
+  void finish() override { invoke(outcome_.exception()); }
+
+  compile::Failure outcome_;
 };
 
 }  // namespace
 
-void Runtime::start_stop(const std::shared_ptr<detail::RuntimeCore>& core, const boost::asio::any_io_executor& executor,
-                         detail::StopHandler handler) {
-  std::make_shared<StopOperation>(executor, std::move(handler))->start(*core);
+void Runtime::start_stop(const std::shared_ptr<detail::RuntimeCore>& core, detail::StopCompletion completion) {
+  std::make_shared<StopOperation>(std::move(completion))->start(*core);
 }
 
 }  // namespace lazyfx

@@ -47,6 +47,7 @@ void destroy_list(Owned* owned) noexcept {
 }
 
 void History::retire(Owned* list) noexcept {
+  if (origin_.inherited()) return;
   {
     const std::lock_guard lock(mutex_);
     if (last_) list = split(list, last_->version, last_->dead);
@@ -55,6 +56,7 @@ void History::retire(Owned* list) noexcept {
 }
 
 void History::add(Snapshot::Impl& picture) noexcept {
+  if (origin_.inherited()) return newest_.store(picture.version, std::memory_order_release);
   const std::lock_guard lock(mutex_);
   picture.older = last_;
   if (last_) last_->newer = &picture;
@@ -63,6 +65,7 @@ void History::add(Snapshot::Impl& picture) noexcept {
 }
 
 void History::drop(Snapshot::Impl& picture) noexcept {
+  if (origin_.inherited()) return;
   Owned* garbage = nullptr;
   {
     const std::lock_guard lock(mutex_);
@@ -85,6 +88,7 @@ void History::drop(Snapshot::Impl& picture) noexcept {
 }
 
 void History::close(const Picture& picture, Owned* retired) noexcept {
+  if (origin_.inherited()) return;
   Owned* garbage = nullptr;
   {
     const std::lock_guard lock(mutex_);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "fork.hpp"
 #include "lazyfx/graph/snapshot.hpp"
 
 namespace lazyfx::detail {
@@ -33,6 +34,8 @@ struct Picture;
 /// the list of the newest snapshot that sees them; when it goes, what an older one sees moves there and the rest is freed.
 /// (The way file systems with snapshots keep their dead blocks.)
 ///
+/// In a forked child nothing of a graph that the parent made is freed: another thread may have been about to.
+///
 /// Thread safety: the editor's thread calls shares, retire, add and close; `drop` comes from any thread.
 class History {
  public:
@@ -48,6 +51,7 @@ class History {
   void close(const Picture& picture, Owned* retired) noexcept;
 
  private:
+  const Origin origin_;
   std::mutex mutex_;
   Snapshot::Impl* last_ = nullptr;         // newest live snapshot
   std::atomic<std::uint64_t> newest_{0};   // its version, 0 if there is none

@@ -53,6 +53,7 @@ Value ModuleCore::run_published(const std::shared_ptr<const Publication>& publis
 }
 
 void ModuleCore::refresh(const Publication& seen) noexcept {
+  if (runtime_->forked()) return;
   Woken woken;
   hazard::Retirement retired;
   {

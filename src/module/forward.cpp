@@ -11,14 +11,12 @@ namespace {
 namespace asio = boost::asio;
 using compile::Failure;
 
-using Executor = asio::any_io_executor;
-
 /// An operation that waits for a module.
-template <class Handler>
-class ModuleOperation : public Waiter, public compile::Operation<Handler> {
+template <class Signature>
+class ModuleOperation : public Waiter, public compile::Operation<Signature> {
  public:
-  ModuleOperation(std::shared_ptr<ModuleCore> core, const Executor& executor, Handler handler)
-      : compile::Operation<Handler>(executor, std::move(handler)), core_(std::move(core)) {
+  ModuleOperation(std::shared_ptr<ModuleCore> core, Completion<Signature> completion)
+      : compile::Operation<Signature>(std::move(completion)), core_(std::move(core)) {
     generation = core_->generation();
     stamp = core_->stamp();
   }
@@ -43,14 +41,13 @@ class ModuleOperation : public Waiter, public compile::Operation<Handler> {
   std::atomic<bool> stop_{false};
 };
 
-class ForwardOperation final : public ModuleOperation<ForwardHandler>,
+class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, Value)>,
                                public compile::PlanListener,
                                public compile::Job,
                                public compile::BetweenSteps {
  public:
-  ForwardOperation(std::shared_ptr<ModuleCore> core, std::vector<Value> inputs, const ForwardOptions& options, const Executor& executor,
-                   ForwardHandler handler)
-      : ModuleOperation(std::move(core), executor, std::move(handler)), inputs_(std::move(inputs)), options_(options) {
+  ForwardOperation(std::shared_ptr<ModuleCore> core, std::vector<Value> inputs, const ForwardOptions& options, ForwardCompletion completion)
+      : ModuleOperation(std::move(core), std::move(completion)), inputs_(std::move(inputs)), options_(options) {
     const ModuleCore::Oldest oldest = core_->callable(options_.freshness());
     generation = oldest.generation;
     if (oldest.any_links) stamp = 0;
@@ -122,12 +119,15 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>,
 
   void complete(const Failure& failure, Value value) noexcept {
     if (!claim()) return;
-    post([op = self(), failure, value = std::move(value)]() mutable { op->answer(failure, std::move(value)); });
+    outcome_ = failure;
+    value_ = std::move(value);
+    post();
   }
-  /// On the handler's executor.
-  void answer(const Failure& failure, Value value) {
+  void finish() override {
+    if (runs_in_finish_) outcome_ = compute(value_);
     deadline_.reset();
-    invoke(failure.exception(), std::move(value));
+    const Failure failure = std::exchange(outcome_, Failure());
+    invoke(failure.exception(), std::exchange(value_, Value()));
   }
 
   void proceed() noexcept {
@@ -163,12 +163,8 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>,
     if (to_caller) {
       // Claimed before it is posted: whoever cancels from here on may not complete, and so not let go of the executor under our hands.
       if (!claim()) return;
-      post([op = self()] {
-        Value value;
-        const Failure failure = op->compute(value);
-        op->answer(failure, std::move(value));
-      });
-      return;
+      runs_in_finish_ = true;
+      return post();
     }
     auto& runtime = core_->runtime();
     runtime.counters().runs.fetch_add(1, std::memory_order_relaxed);
@@ -196,9 +192,13 @@ class ForwardOperation final : public ModuleOperation<ForwardHandler>,
   std::atomic<bool> timed_out_{false};
   std::shared_ptr<const Publication> published_;
   std::shared_ptr<const compile::Plan> plan_;
+  // Of whoever claimed.
+  bool runs_in_finish_ = false;
+  Failure outcome_;
+  Value value_;
 };
 
-class ReadyOperation final : public ModuleOperation<ReadyHandler> {
+class ReadyOperation final : public ModuleOperation<void(std::exception_ptr)> {
  public:
   using ModuleOperation::ModuleOperation;
 
@@ -214,10 +214,12 @@ class ReadyOperation final : public ModuleOperation<ReadyHandler> {
   }
   void fail(const Failure& failure) noexcept override {
     if (!claim()) return;
-    post([op = std::static_pointer_cast<ReadyOperation>(shared_from_this()), failure]() mutable { op->invoke(failure.exception()); });
+    outcome_ = failure;
+    post();
   }
 
  private:
+  void finish() override { invoke(outcome_.exception()); }
   void look() noexcept {
     try {
       std::shared_ptr<const Publication> published;
@@ -225,6 +227,8 @@ class ReadyOperation final : public ModuleOperation<ReadyHandler> {
       if (!core_->link(waiter(), published, failure)) fail(failure);
     } catch (...) { fail(Failure::current()); }
   }
+
+  Failure outcome_;
 };
 
 }  // namespace
@@ -240,13 +244,12 @@ bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& o
   return true;
 }
 
-void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const ForwardOptions& options, const Executor& executor,
-                   ForwardHandler handler) {
-  std::make_shared<ForwardOperation>(core, std::move(inputs.values()), options, executor, std::move(handler))->start();
+void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const ForwardOptions& options, ForwardCompletion completion) {
+  std::make_shared<ForwardOperation>(core, std::move(inputs.values()), options, std::move(completion))->start();
 }
 
-void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, const Executor& executor, ReadyHandler handler) {
-  auto operation = std::make_shared<ReadyOperation>(core, executor, std::move(handler));
+void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, ReadyCompletion completion) {
+  auto operation = std::make_shared<ReadyOperation>(core, std::move(completion));
   if (tier == Tier::baseline) return operation->start();
   operation->fail({ErrorKind::unsupported, "no tier above baseline is compiled by this runtime"});
 }

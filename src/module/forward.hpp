@@ -9,9 +9,8 @@ namespace lazyfx::detail {
 /// An asynchronous call that need not wait. False: it has to be started.
 bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error, Value& value) noexcept;
 /// Starts an asynchronous call, which waits, specialises and runs.
-void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
-                   const boost::asio::any_io_executor& executor, ForwardHandler handler);
+void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const ForwardOptions& options, ForwardCompletion completion);
 /// Starts an asynchronous wait until the generation current now is published at `tier` or above.
-void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, const boost::asio::any_io_executor& executor, ReadyHandler handler);
+void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, ReadyCompletion completion);
 
 }  // namespace lazyfx::detail

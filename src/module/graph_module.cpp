@@ -201,6 +201,7 @@ void GraphModule::freeze_borrowed() {
 }
 
 void GraphModule::mark(std::optional<std::chrono::nanoseconds> schedule_in, bool count) {
+  core_->runtime().check_not_forked();
   const std::uint64_t edits = edit_count();
   const bool attributes_changed = edits != frozen_->edits || !frozen_->tensors;
   if (attributes_changed) {
@@ -250,13 +251,12 @@ bool GraphModule::answers_now(detail::ModuleCore& core, const Inputs& inputs, co
 }
 
 void GraphModule::start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
-                                const boost::asio::any_io_executor& executor, detail::ForwardHandler handler) {
-  detail::start_forward(core, std::move(inputs), options, executor, std::move(handler));
+                                detail::ForwardCompletion completion) {
+  detail::start_forward(core, std::move(inputs), options, std::move(completion));
 }
 
-void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, const boost::asio::any_io_executor& executor,
-                              detail::ReadyHandler handler) {
-  detail::start_ready(core, tier, executor, std::move(handler));
+void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, detail::ReadyCompletion completion) {
+  detail::start_ready(core, tier, std::move(completion));
 }
 
 std::string GraphModule::code() const {

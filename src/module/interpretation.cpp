@@ -87,6 +87,7 @@ class ModuleCore::Interpretation {
 };
 
 Value ModuleCore::interpret(std::span<const Value> inputs, const compile::StopToken& stop) {
+  runtime_->check_not_forked();
   Interpretation interpretation(*this);
   return interpretation.run(*this, inputs, stop);
 }

@@ -116,6 +116,7 @@ void ModuleCore::settle_marks() {
 }
 
 void ModuleCore::request(Priority priority) {
+  if (runtime_->forked()) return;
   Woken woken;
   hazard::Retirement retired;
   {
@@ -133,6 +134,7 @@ void ModuleCore::request(Priority priority) {
 }
 
 void ModuleCore::retry() {
+  if (runtime_->forked()) return;
   for (const auto& core : with_all_below()) {
     const compile::Source source = core->marked();
     runtime_->forget_failure(source.fingerprint(), source);
@@ -146,6 +148,7 @@ void ModuleCore::retry() {
 }
 
 void ModuleCore::abandon() {
+  if (runtime_->forked()) return;
   std::shared_ptr<compile::Job> withdrawn;
   const NestLock lock(*this);
   if (std::any_of(parents_.begin(), parents_.end(), [](const Edge& edge) { return !edge.parent->abandoned_; })) return;
@@ -164,7 +167,7 @@ void ModuleCore::abandon() {
 }
 
 std::uint64_t ModuleCore::callable_generation() const {
-  if (!keeps_last_good_ || !needs_recompile()) return generation();
+  if (!keeps_last_good_ || !needs_recompile() || runtime_->forked()) return generation();
   const std::lock_guard lock(mutex_);
   return published_ && failed_generation_ == generation() ? published_->generation : generation();
 }
@@ -190,6 +193,7 @@ ModuleState ModuleCore::own_state() const {
 }
 
 ModuleState ModuleCore::state() const {
+  runtime_->check_not_forked();
   NestLock lock(*this);
   const ModuleState own = own_state();
   if (!lock.nested() || own == ModuleState::clean || own == ModuleState::failed) return own;
@@ -209,6 +213,7 @@ ModuleState ModuleCore::state() const {
 }
 
 compile::Source ModuleCore::marked() const {
+  runtime_->check_not_forked();
   const std::lock_guard lock(mutex_);
   return marked_;
 }

@@ -26,6 +26,7 @@ std::shared_ptr<ModuleCore> ModuleCore::make(std::shared_ptr<RuntimeCore> runtim
 
 /// Destroying takes the nest's lock, and anything under a lock may turn out to be the last that held a module: sources hold those they call.
 void ModuleCore::dispose(ModuleCore* core) noexcept {
+  if (core->runtime_->forked()) return;  // it may be half changed, and stays so
   if (held.locks == 0) {
     delete core;
   } else {

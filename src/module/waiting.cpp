@@ -44,6 +44,10 @@ void Woken::wake() noexcept {
 }
 
 bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<const Publication>& published, compile::Failure& failure) {
+  if (runtime_->forked()) {
+    failure = runtime_->refusal(compile::Scheduler::Submitted::refused);
+    return false;
+  }
   Woken woken;
   hazard::Retirement retired;
   bool linked = false;
@@ -83,6 +87,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
 }
 
 bool ModuleCore::unlink(Waiter& waiter) {
+  if (runtime_->forked()) return false;
   std::shared_ptr<Waiter> self;
   const std::lock_guard lock(mutex_);
   if (!waiter.waits) return false;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "fork.hpp"
 #include "ops/families.hpp"
 
 namespace lazyfx::ops {
@@ -39,7 +40,7 @@ struct Made {
 /// Lives as long as the process, as its users on other threads may.
 struct Shipped {
   std::atomic<const Made*> made{nullptr};
-  std::mutex mutex;
+  detail::ProcessMutex mutex;
   // State below is protected by mutex.
   std::vector<std::unique_ptr<const Made>> all;  ///< also what newer ones replaced: somebody may still be reading it
 };
@@ -48,6 +49,7 @@ Shipped& shipped() {
   static Shipped* const s = new Shipped;
   return *s;
 }
+[[maybe_unused]] const Shipped& made_when_loaded = shipped();
 
 bool has_all(const Made* made) { return made != nullptr && made->families == families.size(); }
 

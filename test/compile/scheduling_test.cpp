@@ -302,44 +302,6 @@ BOOST_AUTO_TEST_CASE(one_thread_is_enough_for_everything_at_once) {
   for (int i = 0; i < 64; ++i) BOOST_TEST(holds(calls[static_cast<std::size_t>(i)]->get().as_tensor(), static_cast<float>(i)));
 }
 
-#if !defined(__SANITIZE_THREAD__)
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define LAZYFX_TSAN 1
-#endif
-#endif
-#endif
-#if !defined(LAZYFX_TSAN)  // it does not follow a fork of a process that has threads
-BOOST_AUTO_TEST_CASE(a_forked_child_is_told_that_the_runtime_is_its_parents) {
-  Runtime runtime(RuntimeOptions().threads(1));
-  LazyGraphModule clean(runtime, plus(1));
-  LazyGraphModule dirty(runtime, plus(2));
-  call(clean);
-  const pid_t child = fork();
-  if (child == 0) {
-    int status = 0;
-    if (!holds(call(clean), 1)) status |= 1;  // what is compiled still answers
-    try {
-      call(dirty);
-      status |= 2;
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::stopped || std::string(e.what()).find("forked") == std::string::npos) status |= 4;
-    }
-    {
-      Runtime own;
-      LazyGraphModule module(own, plus(3));
-      if (!holds(call(module), 3)) status |= 8;
-    }
-    _exit(status);
-  }
-  int status = -1;
-  BOOST_TEST(waitpid(child, &status, 0) == child);
-  BOOST_TEST(WIFEXITED(status));
-  BOOST_TEST(WEXITSTATUS(status) == 0);
-  BOOST_TEST(holds(call(dirty), 2));
-}
-#endif
-
 BOOST_AUTO_TEST_CASE(stop_can_be_awaited) {
   const auto gate = std::make_shared<support::Gate>();
   Runtime runtime(RuntimeOptions().threads(2).operators(support::standard_and(support::held_in_compile("t::held", gate))));

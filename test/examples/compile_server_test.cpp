@@ -109,6 +109,7 @@ class Client {
     const auto& response = parser.get();
     return {response.result_int(), std::string(response[http::field::content_type]), std::string(response["X-Shape"]), response.body()};
   }
+  bool is_answered() { return stream_.socket().available() > 0; }
   bool at_end() {
     char c = 0;
     boost::system::error_code end;
@@ -235,6 +236,26 @@ BOOST_AUTO_TEST_CASE(a_model_is_replaced_hot_and_every_answer_is_one_of_the_two)
   editing.store(false);
   for (std::thread& caller : callers) caller.join();
   BOOST_TEST(wrong.load() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(while_a_large_model_is_read_the_only_thread_serves_others) {
+  const Server server("1", "64");
+  std::string text = "def forward(x: f32[2]):\n    a0 = onnx::Relu(x)\n";
+  for (int i = 1; i < 400'000; ++i) text += "    a" + std::to_string(i) + " = onnx::Relu(a" + std::to_string(i - 1) + ")\n";
+  text += "    return nobody\n";  // found out at the end
+  Client editor(server.port()), other(server.port());
+  const auto served = [&] { return other.ask(Verb::get, "/models").status == 200u; };
+  const std::string all_but_one = text.substr(0, text.size() - 1);
+  editor.send("PUT /models/large HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(text.size()) + "\r\n\r\n" + all_but_one);
+  for (int i = 0; i < 5000; ++i) BOOST_REQUIRE(served());  // by turns with the rest of the text, which so has arrived
+
+  editor.send(text.substr(all_but_one.size()));
+  int meanwhile = 0;
+  for (; !editor.is_answered(); ++meanwhile) BOOST_REQUIRE(served());
+  const Answer refused = editor.read();
+  BOOST_TEST(refused.status == 400u);
+  BOOST_TEST(refused.error().find("nobody") != std::string::npos);
+  BOOST_TEST(meanwhile > 16);  // a loop that reads the model itself answers one or two
 }
 
 BOOST_AUTO_TEST_CASE(a_replacement_may_have_other_weights_inputs_and_outputs) {

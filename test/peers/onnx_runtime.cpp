@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <stdexcept>
@@ -98,6 +99,8 @@ struct OnnxRuntime::State {
 
 // The library stays loaded: its threads and static objects do not survive being unloaded.
 OnnxRuntime::OnnxRuntime(const std::string& library) : state_(std::make_shared<State>()) {
+  // It would send telemetry, and its telemetry leaks: https://github.com/microsoft/cpp_client_telemetry/issues/1134
+  ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   void* const handle = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) throw std::runtime_error(::dlerror());
   const auto get_base = reinterpret_cast<void* const* (*)()>(::dlsym(handle, "OrtGetApiBase"));

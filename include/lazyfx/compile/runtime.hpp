@@ -9,12 +9,11 @@
 #include <memory>
 #include <vector>
 
-#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/async_result.hpp>
 
 #include "lazyfx/compile/runtime_options.hpp"
 #include "lazyfx/compile/stats.hpp"
-#include "lazyfx/detail/executor_of.hpp"
+#include "lazyfx/detail/completion.hpp"
 #include "lazyfx/export.hpp"
 #include "lazyfx/ops/registry.hpp"
 
@@ -22,7 +21,7 @@ namespace lazyfx {
 
 namespace detail {
 class RuntimeCore;
-using StopHandler = boost::asio::any_completion_handler<void(std::exception_ptr)>;
+using StopCompletion = Completion<void(std::exception_ptr)>;
 }  // namespace detail
 
 /// Owns what compiling needs: the pool, the queue, the flights and the table of shared executables. One per process is usual; several
@@ -55,10 +54,7 @@ class LAZYFX_API Runtime {
   template <class Token>
   auto stop(Token&& token) {
     return boost::asio::async_initiate<Token, void(std::exception_ptr)>(
-        [](auto handler, std::shared_ptr<detail::RuntimeCore> core) {
-          const boost::asio::any_io_executor executor = detail::executor_of(handler);
-          start_stop(core, executor, detail::StopHandler(std::move(handler)));
-        },
+        [](auto handler, std::shared_ptr<detail::RuntimeCore> core) { start_stop(core, detail::StopCompletion(std::move(handler))); },
         token, core_);
   }
 
@@ -70,8 +66,7 @@ class LAZYFX_API Runtime {
   const std::shared_ptr<detail::RuntimeCore>& core() const noexcept { return core_; }
 
  private:
-  static void start_stop(const std::shared_ptr<detail::RuntimeCore>& core, const boost::asio::any_io_executor& executor,
-                         detail::StopHandler handler);
+  static void start_stop(const std::shared_ptr<detail::RuntimeCore>& core, detail::StopCompletion completion);
 
   std::shared_ptr<detail::RuntimeCore> core_;
 };

@@ -10,14 +10,13 @@
 #include <string>
 #include <utility>
 
-#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "lazyfx/compile/compile_error.hpp"
 #include "lazyfx/compile/runtime.hpp"
-#include "lazyfx/detail/executor_of.hpp"
+#include "lazyfx/detail/completion.hpp"
 #include "lazyfx/export.hpp"
 #include "lazyfx/graph/code.hpp"
 #include "lazyfx/graph/graph.hpp"
@@ -32,8 +31,8 @@ struct ModuleTable;
 
 namespace detail {
 class ModuleCore;
-using ForwardHandler = boost::asio::any_completion_handler<void(std::exception_ptr, Value)>;
-using ReadyHandler = boost::asio::any_completion_handler<void(std::exception_ptr)>;
+using ForwardCompletion = Completion<void(std::exception_ptr, Value)>;
+using ReadyCompletion = Completion<void(std::exception_ptr)>;
 }  // namespace detail
 
 /// How much effort made what a module answers with.
@@ -119,8 +118,7 @@ class LAZYFX_API GraphModule : public Module {
           Value value;
           if (answers_now(*core, in, how, error, value))
             return detail::post_results(std::move(handler), std::move(error), std::move(value));
-          const boost::asio::any_io_executor executor = detail::executor_of(handler);
-          start_forward(core, std::move(in), how, executor, detail::ForwardHandler(std::move(handler)));
+          start_forward(core, std::move(in), how, detail::ForwardCompletion(std::move(handler)));
         },
         token, core_, std::move(inputs), options);
   }
@@ -158,9 +156,8 @@ class LAZYFX_API GraphModule : public Module {
   static bool answers_now(detail::ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error,
                           Value& value) noexcept;
   static void start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
-                            const boost::asio::any_io_executor& executor, detail::ForwardHandler handler);
-  static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, const boost::asio::any_io_executor& executor,
-                          detail::ReadyHandler handler);
+                            detail::ForwardCompletion completion);
+  static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, detail::ReadyCompletion completion);
 
   std::shared_ptr<detail::ModuleCore> core_;
 

@@ -75,8 +75,7 @@ class LAZYFX_API LazyGraphModule : public GraphModule {
   auto wait_ready(Tier tier, Token&& token = Token()) {
     return boost::asio::async_initiate<Token, void(std::exception_ptr)>(
         [](auto handler, std::shared_ptr<detail::ModuleCore> core, Tier least) {
-          const boost::asio::any_io_executor executor = detail::executor_of(handler);
-          start_ready(core, least, executor, detail::ReadyHandler(std::move(handler)));
+          start_ready(core, least, detail::ReadyCompletion(std::move(handler)));
         },
         token, core_, tier);
   }
