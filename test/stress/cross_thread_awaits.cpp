@@ -1,25 +1,26 @@
-// Coroutines on two threads await modules that a third marks whenever they are clean, and that the pool compiles.
+// Coroutines on two threads await, all of them, a compile that is held until most have come; the others come while it ends.
 //
 //   cross_thread_awaits [--seconds S] [--count AWAITS] [--seed N]
 //
 // AWAITS (default 1,000,000) counts those that had to wait.
-#include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <iterator>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/counts.hpp"
 #include "support/graphs.hpp"
+#include "support/operators.hpp"
 #include "support/values.hpp"
 
 using namespace lazyfx;
@@ -27,31 +28,64 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t coroutines = 64;
+constexpr std::uint64_t awaiters = 512;
+constexpr std::size_t stations = 3;
 
-struct Shared {
-  std::vector<std::unique_ptr<LazyGraphModule>>& modules;
-  std::atomic<bool> enough{false};
-  std::atomic<std::uint64_t> looks{0};  ///< at one module or the next
-  std::atomic<std::uint64_t> answers{0};
-  std::atomic<std::uint64_t> wrong{0};
+/// What is awaited in every third round: adds the number of that round.
+struct Station {
+  std::unique_ptr<LazyGraphModule> module;
+  std::atomic<bool> held{true};  ///< its compiles wait
+  std::atomic<std::uint64_t> arrived{0};  ///< of the awaiters, in its last round
+
+  void hold() { held.wait(true); }
+  void let_go() {
+    held = false;
+    held.notify_all();
+  }
+  void wait_for(std::uint64_t n) {
+    for (std::uint64_t seen = arrived; seen < n; seen = arrived) arrived.wait(seen);
+  }
+  /// REQUIRES: everybody has left it.
+  void mark(std::uint64_t round) {
+    held = true;
+    arrived = 0;
+    support::set_plus(module->graph(), static_cast<double>(round));
+    module->recompile();
+  }
 };
 
-// Module m adds m. One that is clean would be answered without a wait, so those that are not are looked for.
-asio::awaitable<void> await_them(Shared& shared, std::size_t first) {
+struct Shared {
+  Station (&at)[stations];
+  std::atomic<bool> enough{false};
+  std::atomic<std::uint64_t> answers{0};
+};
+
+asio::awaitable<void> await_round_by_round(Shared& shared) {
   const Tensor zeros = support::vec({0, 0, 0, 0});
-  for (std::size_t i = first; !shared.enough.load(std::memory_order_relaxed); ++i) {
-    shared.looks.fetch_add(1, std::memory_order_relaxed);
-    const std::size_t m = i % shared.modules.size();
-    if (!shared.modules[m]->needs_recompile()) {
-      if (m == 0) co_await asio::post(asio::use_awaitable);
-      continue;
-    }
+  for (std::uint64_t round = 0; !shared.enough.load(std::memory_order_relaxed); ++round) {
+    Station& station = shared.at[round % stations];
+    station.arrived.fetch_add(1);
+    station.arrived.notify_one();
     const Inputs inputs(zeros);
-    const Value y = co_await shared.modules[m]->forward(inputs);
-    if (y.as_tensor().values<float>()[0] != static_cast<float>(m)) shared.wrong.fetch_add(1);
+    const Value y = co_await station.module->forward(inputs);
+    if (y.as_tensor().values<float>()[0] != static_cast<float>(round)) throw std::runtime_error("the answer of another round");
     shared.answers.fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+/// Without the one that failed, no round would end.
+[[noreturn]] void give_up(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) { std::cerr << "an await: " << e.what() << std::endl; }
+  std::_Exit(1);
+}
+
+std::shared_ptr<Graph> held_plus(const char* hold) {
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", support::f32(4));
+  graph->output(graph->call_function("onnx::Add", {graph->call_function(hold, {x}), 0.0}, {}, "total"));
+  return graph;
 }
 
 }  // namespace
@@ -59,50 +93,42 @@ asio::awaitable<void> await_them(Shared& shared, std::size_t first) {
 int main(int argc, char** argv) {
   support::Counts counts(1'000'000);
   if (!counts.read(argc, argv)) return 2;
-  Runtime runtime(RuntimeOptions().threads(1));
-  std::vector<std::unique_ptr<LazyGraphModule>> modules;
-  for (int m = 0; m < 8; ++m) modules.push_back(std::make_unique<LazyGraphModule>(runtime, support::plus(m)));
-  Shared shared{modules};
+  Station at[stations];
+  const char* const holds[stations] = {"t::hold0", "t::hold1", "t::hold2"};
+  OperatorRegistry operators = OperatorRegistry::standard();
+  for (std::size_t i = 0; i < stations; ++i) {
+    operators.add(support::acts_in_compile(holds[i], [&station = at[i]] { station.hold(); }));
+  }
+  Shared shared{at};
   asio::io_context loops[2];
-  std::atomic<std::uint64_t> failed{0};
-  for (std::size_t c = 0; c < coroutines; ++c) {
-    asio::co_spawn(loops[c % 2], await_them(shared, c), [&failed](std::exception_ptr error) {
-      if (error) failed.fetch_add(1);
+  Runtime runtime(RuntimeOptions().threads(2).operators(operators));  // one round's compile is held while another's ends
+  for (std::size_t i = 0; i < stations; ++i) at[i].module = std::make_unique<LazyGraphModule>(runtime, held_plus(holds[i]));
+  for (std::size_t c = 0; c < awaiters; ++c) {
+    asio::co_spawn(loops[c % std::size(loops)], await_round_by_round(shared), [](std::exception_ptr error) {
+      if (error) give_up(error);
     });
   }
-  std::atomic<int> running{2};
+  at[0].mark(0);
   std::vector<std::thread> threads;
-  for (auto& loop : loops) {
-    threads.emplace_back([&loop, &running] {
-      loop.run();
-      running.fetch_sub(1);
-    });
-  }
+  for (auto& loop : loops) threads.emplace_back([&loop] { loop.run(); });
   std::mt19937_64 random(counts.seed);
-  std::vector<LazyGraphModule*> order;
-  for (const auto& module : modules) order.push_back(module.get());
-  std::uint64_t rounds = 0, marks = 0, waits = 0, looks = 0;
-  while (running.load() > 0) {
-    // What is marked before anybody has looked again is compiled while nobody waits.
-    if (shared.looks.load(std::memory_order_relaxed) < looks) {
-      std::this_thread::yield();
-      continue;
-    }
-    looks = shared.looks.load(std::memory_order_relaxed) + coroutines;
-    std::ranges::shuffle(order, random);
-    for (LazyGraphModule* module : order) {
-      if (module->needs_recompile()) continue;
-      module->recompile();
-      ++marks;
-    }
-    if (++rounds % 128 != 0) continue;
-    waits = runtime.stats().waits;
-    if (counts.enough(waits)) shared.enough = true;
+  std::uint64_t round = 0;
+  for (bool enough = false; !enough; ++round) {
+    // Everybody has come to the round before, so nobody is where the round after this one will be.
+    Station& now = at[round % stations];
+    at[(round + 1) % stations].mark(round + 1);
+    now.wait_for(awaiters - random() % (awaiters / 2));
+    enough = counts.enough(runtime.stats().waits);
+    if (enough) shared.enough = true;
+    now.let_go();
+    if (!enough) now.wait_for(awaiters);
   }
+  at[round % stations].let_go();
   for (std::thread& thread : threads) thread.join();
-  const std::uint64_t waiting = runtime.stats().waiting;
-  std::cout << waits << " awaits that waited, of " << shared.answers << ", " << marks << " marks in " << counts.elapsed() << " s\n";
-  if (shared.wrong + failed + waiting == 0) return 0;
-  std::cerr << shared.wrong << " wrong answers, " << failed << " failures, " << waiting << " still wait\n";
+  const RuntimeStats stats = runtime.stats();
+  std::cout << stats.waits << " awaits that waited, of " << shared.answers << ", in " << round << " rounds and " << counts.elapsed()
+            << " s\n";
+  if (stats.waiting == 0) return 0;
+  std::cerr << stats.waiting << " still wait\n";
   return 1;
 }
