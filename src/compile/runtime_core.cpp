@@ -29,6 +29,7 @@ compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
     throw Error(ErrorKind::invalid_argument, "a niceness is from 0 to 19, not " + std::to_string(options.niceness()));
   }
   limits.niceness = options.niceness();
+  limits.only_when_idle = options.only_when_idle();
   limits.queued = options.max_queued();
   limits.runs = options.max_runs() != 0 ? options.max_runs() : limits.threads;
   if (options.run_bytes() != 0) limits.run_bytes = options.run_bytes();

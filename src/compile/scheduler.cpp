@@ -1,5 +1,7 @@
 #include "compile/scheduler.hpp"
 
+#include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -12,6 +14,21 @@ namespace {
 constexpr std::size_t stack_bytes = std::size_t{8} << 20;
 
 thread_local const Scheduler* current_pool = nullptr;
+
+/// How long a thread goes on with what nobody awaits before it offers its processor to others. Once the system has preempted a thread in favour
+/// of one of the pool's, it looks again at its next tick only, up to ten milliseconds later: ages for an event loop that is busy.
+class Turn {
+ public:
+  bool is_over() const noexcept { return std::chrono::steady_clock::now() - begin_ >= length; }
+  void yield() noexcept {
+    sched_yield();
+    begin_ = std::chrono::steady_clock::now();
+  }
+
+ private:
+  static constexpr auto length = std::chrono::milliseconds(1);
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
 
@@ -279,13 +296,17 @@ void* Scheduler::enter(void* self) {
   const std::unique_ptr<std::shared_ptr<Scheduler>> scheduler(static_cast<std::shared_ptr<Scheduler>*>(self));
   current_pool = scheduler->get();
   pthread_setname_np(pthread_self(), "lazyfx");
-  // Niceness is per thread on Linux; being refused costs nothing but the courtesy.
-  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), (*scheduler)->limits_.niceness));
+  // Both are of a thread on Linux; being refused costs nothing but the courtesy.
+  const SchedulerLimits& limits = (*scheduler)->limits_;
+  static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), limits.niceness));
+  const sched_param none{};
+  if (limits.only_when_idle) static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_IDLE, &none));
   (*scheduler)->work();
   return nullptr;
 }
 
 void Scheduler::work() {
+  Turn turn;
   std::vector<std::function<void()>> ended;
   {
     std::unique_lock lock(mutex_);
@@ -294,7 +315,13 @@ void Scheduler::work() {
       drop_displaced(lock);
       const Best next = active() < limits_.threads ? best(now()) : Best();
       if (next.from != nullptr) {
-        run_one(lock, take(next));
+        if (next.urgency < static_cast<int>(Priority::awaited) && turn.is_over()) {
+          lock.unlock();
+          turn.yield();
+          lock.lock();
+        } else {
+          run_one(lock, take(next));
+        }
         continue;
       }
       if (stopped_) break;

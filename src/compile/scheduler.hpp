@@ -70,6 +70,7 @@ struct Workplace {
 struct SchedulerLimits {
   std::size_t threads = 1;
   int niceness = 5;  ///< of its threads
+  bool only_when_idle = false;  ///< they have the idle policy
   std::size_t queued = 65536;  ///< jobs of one lane that may wait
   std::size_t runs = 1;  ///< runs at once
   std::size_t run_bytes = std::numeric_limits<std::size_t>::max();  ///< what runs at once may need; a larger one runs alone

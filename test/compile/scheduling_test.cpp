@@ -2,8 +2,8 @@
 #define BOOST_TEST_MODULE compile_scheduling
 #include <boost/test/unit_test.hpp>
 
+#include <sched.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -249,6 +249,20 @@ BOOST_AUTO_TEST_CASE(threads_of_the_pool_stand_back_as_far_as_they_are_told) {
   for (const int niceness : {-1, 20})
     BOOST_CHECK_EXCEPTION(Runtime(RuntimeOptions().niceness(niceness)), Error,
                           [](const Error& e) { return e.kind() == ErrorKind::invalid_argument; });
+}
+
+BOOST_AUTO_TEST_CASE(threads_of_the_pool_run_only_when_a_processor_is_idle_if_told_so) {
+  for (const bool only_when_idle : {false, true}) {
+    std::atomic<int> own{-1};
+    RuntimeOptions options;
+    if (only_when_idle) options.only_when_idle();
+    options.threads(1).operators(support::standard_and(support::acts_in_compile("t::look", [&] { own = sched_getscheduler(0); })));
+    Runtime runtime(options);
+    LazyGraphModule module(runtime, chain({"t::look"}));
+    module.recompile();
+    while (module.needs_recompile()) std::this_thread::yield();
+    BOOST_TEST(own.load() == (only_when_idle ? SCHED_IDLE : SCHED_OTHER));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(idle_threads_retire_and_come_back) {

@@ -35,6 +35,13 @@ class RuntimeOptions {
     niceness_ = n;
     return *this;
   }
+  /// The pool's threads run when a processor has nothing else to do (sched(7), SCHED_IDLE), whatever their niceness: an event loop that wakes
+  /// up takes its processor back at once. Where others want all processors without pause, what is awaited makes next to no progress, so this
+  /// is for machines that have time left. Default off.
+  RuntimeOptions& only_when_idle(bool on = true) {
+    only_when_idle_ = on;
+    return *this;
+  }
   /// Default 10 s.
   RuntimeOptions& idle_timeout(std::chrono::nanoseconds t) {
     idle_timeout_ = t;
@@ -104,6 +111,7 @@ class RuntimeOptions {
 
   std::size_t threads() const noexcept { return threads_; }
   int niceness() const noexcept { return niceness_; }
+  bool only_when_idle() const noexcept { return only_when_idle_; }
   std::chrono::nanoseconds idle_timeout() const noexcept { return idle_timeout_; }
   const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
   std::chrono::nanoseconds ageing() const noexcept { return ageing_; }
@@ -122,6 +130,7 @@ class RuntimeOptions {
   friend class Simulation;
   std::size_t threads_ = 0;
   int niceness_ = 5;
+  bool only_when_idle_ = false;
   std::chrono::nanoseconds idle_timeout_ = std::chrono::seconds(10);
   boost::asio::any_io_executor executor_;
   std::chrono::nanoseconds ageing_ = std::chrono::seconds(1);
