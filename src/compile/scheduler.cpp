@@ -20,10 +20,7 @@ thread_local const Scheduler* current_pool = nullptr;
 class Turn {
  public:
   bool is_over() const noexcept { return std::chrono::steady_clock::now() - begin_ >= length; }
-  void yield() noexcept {
-    sched_yield();
-    begin_ = std::chrono::steady_clock::now();
-  }
+  void begin() noexcept { begin_ = std::chrono::steady_clock::now(); }
 
  private:
   static constexpr auto length = std::chrono::milliseconds(1);
@@ -317,7 +314,8 @@ void Scheduler::work() {
       if (next.from != nullptr) {
         if (next.urgency < static_cast<int>(Priority::awaited) && turn.is_over()) {
           lock.unlock();
-          turn.yield();
+          sched_yield();
+          turn.begin();
           lock.lock();
         } else {
           run_one(lock, take(next));
@@ -331,6 +329,7 @@ void Scheduler::work() {
       const bool timed = !timers_.empty() && timers_.begin()->first < patience;
       const Time until = timed ? timers_.begin()->first : patience;  // a copy: the timer may be gone when the wait ends
       const auto woken = wake_.wait_until(lock, until);
+      turn.begin();
       --idle_;
       update_urgency();
       // The last thread stays while a timer waits for it.

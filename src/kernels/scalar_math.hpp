@@ -187,7 +187,7 @@ auto plain_scalar(T a, [[maybe_unused]] T b, [[maybe_unused]] T c) {
     else if constexpr (op == ScalarOp::softplus)
       return greatest(a, T(0)) + std::log1p(std::exp(-std::abs(a)));
     else if constexpr (op == ScalarOp::softsign)
-      return std::isinf(a) ? std::copysign(T(1), a) : a / (T(1) + std::abs(a));
+      return a / (T(1) + std::abs(a));
     else if constexpr (op == ScalarOp::sin)
       return std::sin(a);
     else if constexpr (op == ScalarOp::cos)

@@ -164,10 +164,7 @@ HWY_INLINE V log1p_of(V u) {
 
 HWY_INLINE V softplus_of(V x) { return hn::Add(hn::Max(hn::Zero(F()), x), log1p_of(exp_of(hn::Neg(hn::Abs(x))))); }
 
-HWY_INLINE V softsign_of(V x) {
-  const V magnitude = hn::Abs(x);
-  return hn::IfThenElse(hn::Eq(magnitude, hn::Inf(F())), hn::CopySign(set(1), x), hn::Div(x, hn::Add(magnitude, set(1))));
-}
+HWY_INLINE V softsign_of(V x) { return hn::Div(x, hn::Add(hn::Abs(x), set(1))); }
 
 HWY_INLINE V sign_of(V x) {
   const V unit = hn::CopySign(set(1), x);

@@ -112,20 +112,22 @@ bool lower_batch_normalization(LoweringContext& c) {
     known[i] = c.constant_value(c.input(i));
     all_known = all_known && known[i].defined();
   }
+  const DType dtype = c.dtype(c.input(0));
+  const DType wide = dtype == DType::f64 ? DType::f64 : DType::f32;  // rounded once, at the end
   if (all_known) {
-    const DType dtype = c.dtype(c.input(0));
     const Affine a = affine_of(known[1], known[2], known[3], known[4], epsilon);
-    const ValueRef scale = c.constant(write(dtype, per_channel, a.scale));
-    const ValueRef shift = c.constant(write(dtype, per_channel, a.shift));
-    emit_elementwise(c, {c.input(0), scale, shift}, c.output(0), [](Body& b) { return multiply_add(b.input(0), b.input(1), b.input(2)); });
+    const ValueRef scale = c.constant(write(wide, per_channel, a.scale));
+    const ValueRef shift = c.constant(write(wide, per_channel, a.shift));
+    emit_elementwise(c, {c.input(0), scale, shift}, c.output(0),
+                     [&](Body& b) { return cast(multiply_add(cast(b.input(0), wide), b.input(1), b.input(2)), dtype); });
     return true;
   }
   std::vector<ValueRef> inputs{c.input(0)};
   for (std::size_t i = 1; i < 5; ++i) inputs.push_back(c.reshape(c.input(i), per_channel));
   emit_elementwise(c, inputs, c.output(0), [&](Body& b) {
-    const Scalar x = b.input(0);
-    const Scalar scale = b.input(1) / cast(apply(ScalarOp::sqrt, b.input(4) + epsilon), b.input(1).dtype);
-    return multiply_add(x - cast(b.input(3), x.dtype), cast(scale, x.dtype), cast(b.input(2), x.dtype));
+    const auto in = [&](std::size_t i) { return cast(b.input(i), wide); };
+    const Scalar scale = in(1) / apply(ScalarOp::sqrt, in(4) + epsilon);
+    return cast(multiply_add(in(0) - in(3), scale, in(2)), dtype);
   });
   return true;
 }

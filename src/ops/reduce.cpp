@@ -77,8 +77,11 @@ C sum_of(std::span<const C> row, F term) {
 
 double log_sum_exp(std::span<const double> row) {
   double most = -std::numeric_limits<double>::infinity();
-  for (const double v : row) most = std::max(most, v);
-  if (std::isinf(most)) return most;
+  for (const double v : row) {
+    if (std::isnan(v)) return v;
+    most = std::max(most, v);
+  }
+  if (!std::isfinite(most)) return most;
   double sum = 0;
   for (const double v : row) sum += std::exp(v - most);
   return most + std::log(sum);

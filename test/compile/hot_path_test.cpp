@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/graphs.hpp"
 #include "support/operators.hpp"
 #include "support/values.hpp"
@@ -144,6 +145,7 @@ BOOST_AUTO_TEST_CASE(a_call_takes_no_lock_while_another_still_runs_what_was_repl
   const Cost cost = cost_of_call(clean, vec({1, 2, 3, 4}));
   BOOST_TEST(cost.locks == 0U);
   BOOST_TEST(cost.allocations == 0U);
+  support::at_rest(runtime);
   BOOST_TEST(runtime.stats().executables == 3U);  // what still runs is kept
   gate->open();
   old.join();

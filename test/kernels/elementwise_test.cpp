@@ -36,7 +36,7 @@ const std::vector<UnaryCase> unary_cases{
     {ScalarOp::erf, [](double x) { return std::erf(x); }, -5, 5, 6e-7, 0},
     {ScalarOp::softplus,
      [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))) + (std::isnan(x) ? not_a_number : 0); }, -80, 80, 8e-7, 0},
-    {ScalarOp::softsign, [](double x) { return std::isinf(x) ? std::copysign(1, x) : x / (1 + std::abs(x)); }, -9, 9, 4e-7, 0},
+    {ScalarOp::softsign, [](double x) { return x / (1 + std::abs(x)); }, -9, 9, 4e-7, 0},
     {ScalarOp::sin, [](double x) { return std::sin(x); }, -100, 100, 1e-6, 1e-7},
     {ScalarOp::sin, [](double x) { return std::sin(x); }, -1e6, 1e6, 1e-6, 1e-7},
     {ScalarOp::cos, [](double x) { return std::cos(x); }, -100, 100, 1e-6, 1e-7},
