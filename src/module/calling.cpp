@@ -33,6 +33,7 @@ Value ModuleCore::call(std::span<const Value> inputs, const ForwardOptions& opti
 }
 
 bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Oldest oldest, Value& out) {
+  if (oldest.any_links) link_newest();
   hazard::Guard guard;
   const Publication* published = guard.protect(hot_);
   if (published == nullptr || published->generation < oldest.generation) return false;
@@ -58,18 +59,24 @@ void ModuleCore::refresh(const Publication& seen) noexcept {
   hazard::Retirement retired;
   {
     NestLock lock(*this);
-    if (published_.get() != &seen) return;
-    std::shared_ptr<Publication> fresh;
-    try {
-      fresh = std::make_shared<Publication>(*published_);
-      fresh->plans = fresh->executable->plans();
-    } catch (const std::bad_alloc&) {
-      return;  // calls with this signature take the longer way until there is memory for the shorter one
+    const bool is_newest = published_.get() == &seen;
+    if (is_newest) {
+      std::shared_ptr<Publication> fresh;
+      try {
+        fresh = std::make_shared<Publication>(*published_);
+        fresh->plans = fresh->executable->plans();
+      } catch (const std::bad_alloc&) {
+        return;  // calls with this signature take the longer way until there is memory for the shorter one
+      }
+      publish(std::move(fresh), retired);
     }
-    publish(std::move(fresh), retired);
     if (lock.nested()) {
       lock.unlock_module();
-      raise_above(woken, retired);
+      // A call of a module above that links an older one comes here again: then it is time that it links the newest.
+      if (is_newest)
+        raise_above(woken, retired);
+      else
+        raise_owed(woken, retired);
     }
   }
   woken.wake();

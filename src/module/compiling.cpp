@@ -147,6 +147,12 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
   if (!failure && !outcome.executable && runtime_->stopping()) failure = Failure::stopped();
   {
     NestLock lock(*this);
+    if (lock.nested() && outcome.executable) {
+      // What is linked first is the newest of everything below, as it is ever after.
+      lock.unlock_module();
+      failure = catch_up_with(*outcome.executable->source().modules, woken, retired);
+      lock.lock_module();
+    }
     const Stamp after = generation == this->generation() ? forever : (compiling_ == generation ? after_compiling_ : own_until_);
     if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) {
       phase_ = Phase::idle;
@@ -154,7 +160,7 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
     }
     bool rises = false;
     if (outcome.executable) {
-      if (generation > compiled_generation_) {
+      if (!failure && generation > compiled_generation_) {
         try {
           rises = adopt_compiled(generation, after, outcome.executable, retired);
         } catch (...) { failure = Failure::current(); }

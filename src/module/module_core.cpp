@@ -49,7 +49,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
       }
       is_awaited_above = awaited_above(above);
       lock.lock_module();
-      nested_ = true;
+      set_nested();
       if (rewires) {
         rewire(std::move(wiring), retired);
         asked_ = is_awaited_above ? static_cast<int>(above) : nobody;

@@ -130,11 +130,19 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   // REQUIRES: the nest's mutex held, and no module's.
   void rewire(std::shared_ptr<Wiring> wiring, hazard::Retirement& retired) noexcept;
   void spread_mark();
+  void attach(const std::shared_ptr<Wiring>& wiring) noexcept;
+  static void owe(Edge& edge) noexcept;
+  void tell_above(Rising& rising, bool all) noexcept;
+  bool is_due() const noexcept;
+  void settle(Woken& woken, hazard::Retirement& retired, Rising& rising, bool all);
+  static compile::Failure settle_all(Rising& rising, Woken& woken, hazard::Retirement& retired, bool all) noexcept;
   void raise_above(Woken& woken, hazard::Retirement& retired) noexcept;
-  void relink(Woken& woken, hazard::Retirement& retired);
+  void raise_owed(Woken& woken, hazard::Retirement& retired) noexcept;
+  compile::Failure catch_up(Woken& woken, hazard::Retirement& retired) noexcept;
+  compile::Failure catch_up_with(const compile::ModuleTable& table, Woken& woken, hazard::Retirement& retired) noexcept;
+  bool relink(Woken& woken, hazard::Retirement& retired);
   void fail_above(const compile::Failure& failure, Stamp from, Stamp up_to, Woken& woken) noexcept;
   compile::Failure ask_below(compile::Priority priority, bool anyhow, Stamp& from, Woken& woken, hazard::Retirement& retired);
-  void repair(Woken& woken, hazard::Retirement& retired);
   // REQUIRES: the nest's mutex held.
   bool is_wired(const std::shared_ptr<const compile::ModuleTable>& table) const noexcept {
     return table->linked.empty() ? !wired_ : wired_ && wired_->table == table;
@@ -155,16 +163,15 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   /// This and what it waits for below, but what was asked for at `asked` already.
   WalkOrder walk_down(int asked);
   std::vector<std::shared_ptr<ModuleCore>> with_all_below();
-  WalkOrder walk_rising() noexcept;
-  bool rises_with(std::size_t coming) const noexcept;
   void enter_nest();
+  void set_nested() noexcept;
   static void drop(std::shared_ptr<Wiring>& wiring, hazard::Retirement& retired) noexcept;
   bool awaited_above(compile::Priority& priority) noexcept;
   void look_above(std::uint64_t waits) noexcept;
   int awaited_here() const noexcept;  ///< the highest priority of its own waiters, or nobody
   static ModuleCore& core_of(const compile::ModuleTable::Link& link) noexcept { return static_cast<ModuleCore&>(*link.module); }
-  static bool pull(Edge& edge);
 
+  void link_newest() noexcept;
   void compile_below();
   void help(Waiter& waiter);
   Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs);
@@ -178,6 +185,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::uint64_t> published_generation_{0};
   std::atomic<Stamp> until_{forever};  ///< what the links of published_ are good for
+  std::atomic<bool> owes_{false};  ///< whether owing_ has any, for those who hold no lock
   std::atomic<const Publication*> hot_{nullptr};  ///< what published_ points to, for readers under a hazard guard
   std::atomic<std::uint32_t> awaited_{0}, blocking_{0};  ///< waiters of these priorities
 
@@ -209,7 +217,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   std::shared_ptr<Wiring> wired_;  ///< of the table last marked; null: it calls nobody
   std::shared_ptr<Wiring> old_;  ///< of the table of published_, if that is another
   bool is_old_published_ = false;
-  bool owed_ = false;  ///< links changed that could not be published, for want of memory
+  OwingEdges owing_;  ///< of wired_ and old_: those whose child has published what is not linked here, or owes something itself
   Stamp own_until_ = forever;  ///< first own mark after the published generation
   Stamp after_compiling_ = forever;  ///< first own mark after compiling_
   Stamp after_unlinked_ = forever;  ///< first own mark after the generation of unlinked_
@@ -220,7 +228,8 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   int asked_ = nobody;  ///< the priority at which it and everything stale below were asked for, until it is clean
   WalkPlace place_;
   ModuleCore* next_doomed_ = nullptr;  ///< that thread's who let go of the last reference
-  Rise rise_;
+  RisePlace rise_;
+  friend class Rising;
 };
 
 }  // namespace lazyfx::detail

@@ -24,13 +24,9 @@ void ModuleCore::spread_mark() {
   for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) {
     for (Edge& edge : core->parents_) {
       ModuleCore& above = *edge.parent;
-      try {
-        above.pull(edge);
-      } catch (const std::bad_alloc&) {
-        // Owed, and known to be old.
-      }
+      edge.wiring->set_until(edge, core->effective_until());
       const Stamp until = above.links_until();
-      if (until < above.until_.load(std::memory_order_relaxed)) { above.set_until(until); }
+      if (until < above.until_.load(std::memory_order_relaxed)) above.set_until(until);
     }
   }
   // From the top: who follows the marks below has them compiled, and all that stands between.
@@ -72,18 +68,8 @@ void ModuleCore::fail_above(const Failure& failure, Stamp from, Stamp up_to, Wok
 /// `anyhow`, and calls made at `from` or later cannot be served.
 Failure ModuleCore::ask_below(Priority priority, bool anyhow, Stamp& from, Woken& woken, hazard::Retirement& retired) {
   const int asked = static_cast<int>(priority);
-  WalkOrder order;
-  try {
-    for (bool again = true; again;) {
-      again = false;
-      order = walk_down(asked);
-      for (ModuleCore* core = order.first; core != nullptr && !again; core = core->place_.after) {
-        if (!core->owed_) continue;
-        core->repair(woken, retired);
-        again = true;
-      }
-    }
-  } catch (...) { return Failure::current(); }
+  if (const Failure failure = catch_up(woken, retired)) return failure;
+  const WalkOrder order = walk_down(asked);
   Failure failure;
   from = forever;
   for (ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {

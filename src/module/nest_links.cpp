@@ -9,6 +9,17 @@ namespace lazyfx::detail {
 using compile::Failure;
 using compile::ModuleTable;
 
+void Rising::add(ModuleCore& core) noexcept {
+  if (std::exchange(core.rise_.is_rising, true)) return;
+  core.rise_.next_rising = std::exchange(first_, &core);
+}
+
+ModuleCore* Rising::take() noexcept {
+  if (first_ == nullptr) return nullptr;
+  first_->rise_.is_rising = false;
+  return std::exchange(first_, first_->rise_.next_rising);
+}
+
 void Wiring::attach() noexcept {
   for (Edge& edge : edges) {
     edge.child->parents_.push_back(edge);
@@ -18,7 +29,10 @@ void Wiring::attach() noexcept {
 
 void Wiring::detach() noexcept {
   stale.clear();
-  for (Edge& edge : edges) edge.in_child.unlink();
+  for (Edge& edge : edges) {
+    edge.in_child.unlink();
+    edge.in_owing.unlink();
+  }
 }
 
 void Wiring::set_until(Edge& edge, Stamp until) noexcept {
@@ -27,12 +41,9 @@ void Wiring::set_until(Edge& edge, Stamp until) noexcept {
   if (until != forever) stale.insert(edge);
 }
 
-bool Wiring::take_over(Edge& edge, const std::shared_ptr<const Publication>& published) {
-  if (!published || links[edge.index] == published.get()) return false;
-  links = links.with(edge.index, published);
-  missing -= !edge.linked;
-  edge.linked = true;
-  return true;
+void Wiring::take_over(Edge& edge, const std::shared_ptr<const Publication>& published) {
+  if (published && links[edge.index] != published.get()) links = links.with(edge.index, published);
+  edge.in_owing.unlink();
 }
 
 std::shared_ptr<Wiring> ModuleCore::wire(std::shared_ptr<const ModuleTable> table) {
@@ -49,9 +60,9 @@ std::shared_ptr<Wiring> ModuleCore::wire(std::shared_ptr<const ModuleTable> tabl
     edge.index = i;
     if (!child.nested_) child.enter_nest();
     edge.until = child.effective_until();
-    edge.linked = child.published_ != nullptr;
-    if (edge.linked) wiring->links.fill(i, child.published_);
-    wiring->missing += !edge.linked;
+    edge.there = child.published_ != nullptr;
+    if (edge.there) wiring->links.fill(i, child.published_);
+    wiring->missing += !edge.there;
   }
   wiring->table = std::move(table);
   return wiring;
@@ -63,7 +74,13 @@ void ModuleCore::enter_nest() {
   const bool settled = !needs_compile() || (keeps_last_good_ && has_failed() && published_);
   own_until_ = settled ? forever : 1;
   after_compiling_ = compiling_ == generation() ? forever : 1;
-  nested_ = true;
+  set_nested();
+}
+
+/// REQUIRES: both mutexes held.
+void ModuleCore::set_nested() noexcept {
+  if (std::exchange(nested_, true)) return;
+  for (Waiter& waiter : waiters_) runtime_->nest().waiting.insert(waiter);
 }
 
 /// The table last marked is another. What is published goes on with its own.
@@ -75,32 +92,22 @@ void ModuleCore::rewire(std::shared_ptr<Wiring> wiring, hazard::Retirement& reti
   }
   drop(wired_, retired);
   wired_ = std::move(wiring);
-  if (wired_) wired_->attach();
-  owed_ = false;
+  attach(wired_);
   runtime_->nest().waits.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ModuleCore::attach(const std::shared_ptr<Wiring>& wiring) noexcept {
+  if (!wiring) return;
+  wiring->attach();
+  for (Edge& edge : wiring->edges) {
+    if (!edge.child->owing_.empty()) owe(edge);
+  }
 }
 
 void ModuleCore::drop(std::shared_ptr<Wiring>& wiring, hazard::Retirement& retired) noexcept {
   if (!wiring) return;
   wiring->detach();
   retired.retire(std::shared_ptr<const Wiring>(std::move(wiring)));
-}
-
-/// Takes over what the child of an edge published, and until when it is good. True if something changed. Throws std::bad_alloc: then what is
-/// linked is the old one, and known to be.
-bool ModuleCore::pull(Edge& edge) {
-  const Stamp until = edge.child->effective_until();
-  bool changed = false;
-  try {
-    changed = edge.wiring->take_over(edge, edge.child->published_);
-  } catch (const std::bad_alloc&) {
-    edge.parent->owed_ = true;
-    if (until < edge.until) edge.wiring->set_until(edge, until);
-    throw;
-  }
-  if (until == edge.until) return changed;
-  edge.wiring->set_until(edge, until);
-  return true;
 }
 
 bool ModuleCore::adopt_compiled(std::uint64_t generation, Stamp after, const std::shared_ptr<compile::Executable>& executable,
@@ -122,7 +129,7 @@ bool ModuleCore::adopt_compiled(std::uint64_t generation, Stamp after, const std
     if (!table->linked.empty() && (!wiring || wiring->missing > 0)) return false;  // the newest calls others, and is on its way
     drop(old_, retired);
     old_ = std::move(wiring);
-    if (old_) old_->attach();
+    attach(old_);
   }
   is_old_published_ = !is_marked;
   if (is_marked) drop(old_, retired);
@@ -146,9 +153,11 @@ void ModuleCore::publish(std::shared_ptr<const Publication> publication, hazard:
   if (is_new) tell(CompileEventKind::published, published_->generation);
 }
 
-/// Publishes what the links are now.
-void ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
+/// Publishes what the links are now. True if that is something else than before. Throws std::bad_alloc.
+bool ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
   const std::lock_guard lock(mutex_);
+  const Stamp told = effective_until();
+  const auto* const before = published_.get();
   if (unlinked_ && wired_->missing == 0) {
     auto linked = std::make_shared<Publication>(*unlinked_);
     linked->links = wired_->links;
@@ -159,7 +168,7 @@ void ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
     drop(old_, retired);
     own_until_ = after_unlinked_;
   } else if (!published_) {
-    return;
+    return false;
   } else if (published_wiring() && !published_->links.is_same(published_wiring()->links)) {
     auto linked = std::make_shared<Publication>(*published_);
     linked->links = published_wiring()->links;
@@ -170,64 +179,147 @@ void ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
   set_until(links_until());
   if (effective_until() == forever) asked_ = nobody;
   take_served(woken);
+  return published_.get() != before || effective_until() != told;
 }
 
-/// True if this publishes when a child does, and `coming` children that had published nothing do.
-bool ModuleCore::rises_with(std::size_t coming) const noexcept { return published_ || (unlinked_ && wired_->missing <= coming); }
+/// What the child of an edge has published, or what is published below that, is newer than what is linked here. All above hear of it, but not
+/// those that owe already.
+void ModuleCore::owe(Edge& edge) noexcept {
+  ModuleCore* spreading = nullptr;
+  const auto add = [&spreading](Edge& to) {
+    if (to.in_owing.is_linked()) return;
+    ModuleCore& above = *to.parent;
+    above.runtime_->nest().visits.fetch_add(1, std::memory_order_relaxed);
+    const bool is_first = above.owing_.empty();
+    above.owing_.push_back(to);
+    above.owes_.store(true, std::memory_order_relaxed);
+    if (is_first) above.rise_.next_told = std::exchange(spreading, &above);
+  };
+  add(edge);
+  while (spreading != nullptr) {
+    ModuleCore* const core = std::exchange(spreading, spreading->rise_.next_told);
+    for (Edge& above : core->parents_) add(above);
+  }
+}
 
-/// This and those above whose publications change since this has published. Nobody else is walked over: who yet lacks a compile, or another
-/// child, ends it.
-WalkOrder ModuleCore::walk_rising() noexcept {
-  const std::uint64_t now = ++runtime_->nest().rises;
-  rise_ = {now, 0, now, nullptr};
+/// What this publishes, or what that is good for, has changed: those that call it know, and link it when they are settled. Adds to `rising` those
+/// that somebody waits for, or that are clean now; `all`: every one.
+void ModuleCore::tell_above(Rising& rising, bool all) noexcept {
+  const Stamp until = effective_until();
+  for (Edge& edge : parents_) {
+    if (published_ && !edge.there) {
+      edge.there = true;
+      --edge.wiring->missing;
+    }
+    edge.wiring->set_until(edge, until);
+    owe(edge);
+    if (all || edge.parent->is_due()) rising.add(*edge.parent);
+  }
+}
+
+/// True if publishing what the links are now serves a call: one that waits, or any that comes. Until then children that publish one after the
+/// other cost those above nothing.
+bool ModuleCore::is_due() const noexcept {
+  if (unlinked_ && wired_->missing == 0) return true;
+  const Stamp told = until_.load(std::memory_order_relaxed), until = links_until();
+  return published_ && until > told && (until == forever || runtime_->nest().is_awaited(told, until));
+}
+
+/// Links and publishes what is newest of everything below, each module once and after those that it calls. So what any module publishes is one
+/// consistent set, though modules are settled at different times. Throws std::bad_alloc: the rest is owed still.
+void ModuleCore::settle(Woken& woken, hazard::Retirement& retired, Rising& rising, bool all) {
+  rise_.settles_for = nullptr;
   for (ModuleCore* core = this; core != nullptr;) {
-    ModuleCore* pending = core->rise_.next;
-    for (const Edge& edge : core->parents_) {
-      Rise& above = edge.parent->rise_;
-      if (above.seen != now) above = {now, 0, 0, nullptr};
-      above.coming += !edge.linked && edge.wiring == edge.parent->wired_.get();
-      if (above.joined == now || !edge.parent->rises_with(above.coming)) continue;
-      above.joined = now;
-      above.next = pending;
-      pending = edge.parent;
-    }
-    core = pending;
-  }
-  return walk_up([](const ModuleCore& above) { return above.rise_.joined == above.runtime_->nest().rises; });
-}
-
-/// Something was published here: everything above links it, each module once.
-void ModuleCore::raise_above(Woken& woken, hazard::Retirement& retired) noexcept {
-  if (parents_.empty()) return;
-  const WalkOrder order = walk_rising();
-  Failure failure;
-  for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) {
-    if (core != this) {
-      if (!core->place_.changed) continue;
-      try {
-        core->relink(woken, retired);
-      } catch (...) {
-        failure = Failure::current();
-        core->owed_ = true;
+    runtime_->nest().visits.fetch_add(1, std::memory_order_relaxed);
+    if (!core->owing_.empty()) {
+      Edge& edge = core->owing_.front();
+      if (edge.child->owing_.empty()) {
+        edge.wiring->take_over(edge, edge.child->published_);
+      } else {
+        edge.child->rise_.settles_for = core;
+        core = edge.child;
       }
+      continue;
     }
-    for (Edge& edge : core->parents_) {
-      try {
-        if (edge.parent->pull(edge)) edge.parent->place_.changed = true;
-      } catch (...) { failure = Failure::current(); }
+    bool is_changed = false;
+    try {
+      is_changed = core->relink(woken, retired);
+    } catch (...) {
+      for (const Wiring* wiring : {core->wired_.get(), core->old_.get()}) {
+        if (wiring != nullptr) owe(const_cast<Edge&>(wiring->edges.front()));  // its links are not published
+      }
+      throw;
     }
+    core->owes_.store(false, std::memory_order_relaxed);
+    if (is_changed) core->tell_above(rising, all);
+    core = core->rise_.settles_for;
   }
-  if (failure) fail_above(failure, 0, forever, woken);
 }
 
-void ModuleCore::repair(Woken& woken, hazard::Retirement& retired) {
-  for (Wiring* wiring : {wired_.get(), old_.get()}) {
-    if (wiring == nullptr) continue;
-    for (Edge& edge : wiring->edges) pull(edge);
+Failure ModuleCore::settle_all(Rising& rising, Woken& woken, hazard::Retirement& retired, bool all) noexcept {
+  Failure failure;
+  while (ModuleCore* core = rising.take()) {
+    try {
+      core->settle(woken, retired, rising, all);
+    } catch (...) {
+      failure = Failure::current();
+      if (!core->is_due()) continue;
+      {
+        const std::lock_guard lock(core->mutex_);
+        core->fail_waiters(0, forever, failure, woken);
+      }
+      core->fail_above(failure, 0, forever, woken);
+    }
   }
-  relink(woken, retired);
-  owed_ = false;
-  raise_above(woken, retired);
+  return failure;
+}
+
+/// Something was published here: those above link it as soon as that serves anybody.
+void ModuleCore::raise_above(Woken& woken, hazard::Retirement& retired) noexcept {
+  Rising rising;
+  tell_above(rising, false);
+  static_cast<void>(settle_all(rising, woken, retired, false));
+}
+
+/// Those above that do not link what is newest here do so now, and what is above them.
+void ModuleCore::raise_owed(Woken& woken, hazard::Retirement& retired) noexcept {
+  Rising rising;
+  for (Edge& edge : parents_) {
+    if (edge.in_owing.is_linked()) rising.add(*edge.parent);
+  }
+  static_cast<void>(settle_all(rising, woken, retired, true));
+}
+
+/// Links what is newest below now, whomever that serves.
+Failure ModuleCore::catch_up(Woken& woken, hazard::Retirement& retired) noexcept {
+  if (owing_.empty()) return {};
+  Rising rising;
+  rising.add(*this);
+  return settle_all(rising, woken, retired, false);
+}
+
+/// The same for all that a table calls.
+Failure ModuleCore::catch_up_with(const ModuleTable& table, Woken& woken, hazard::Retirement& retired) noexcept {
+  Rising rising;
+  if (!owing_.empty()) rising.add(*this);
+  for (const ModuleTable::Link& link : table.linked) {
+    if (!core_of(link).owing_.empty()) rising.add(core_of(link));
+  }
+  return settle_all(rising, woken, retired, false);
+}
+
+/// As catch_up(), for a call that takes what is linked.
+void ModuleCore::link_newest() noexcept {
+  if (!owes_.load(std::memory_order_relaxed) || runtime_->forked()) return;
+  Woken woken;
+  hazard::Retirement retired;
+  {
+    NestLock lock(*this);
+    if (!lock.nested()) return;
+    lock.unlock_module();
+    static_cast<void>(catch_up(woken, retired));  // without memory the call takes what was linked before
+  }
+  woken.wake();
 }
 
 }  // namespace lazyfx::detail

@@ -17,7 +17,8 @@ struct Wiring;
 // The modules of a runtime that call each other stand in one graph, under one mutex. Every mark in it has a stamp, from a clock that only
 // marks move; what a module has published is good `until` the stamp of the first mark that it does not know: its own or that of a module
 // below. A call made at stamp t is answered by what is good until later than t. Under the mutex, what a module has published links what its
-// submodules have published, so every publication is one consistent set.
+// submodules have published, so every publication is one consistent set. What is published below is linked once that serves somebody; until
+// then it is owed.
 
 constexpr Stamp forever = std::numeric_limits<Stamp>::max();
 
@@ -29,9 +30,9 @@ struct Edge {
   ModuleCore* child = nullptr;
   Wiring* wiring = nullptr;  ///< of the parent, where this is
   std::size_t index = 0;  ///< of the wiring's links
-  Stamp until = 0;  ///< what the parent links of it is good until then
-  bool linked = false;  ///< the parent links something of it
-  boost::intrusive::list_member_hook<Hook> in_child;
+  Stamp until = 0;  ///< what the child has published is good until then
+  bool there = false;  ///< the child has published something
+  boost::intrusive::list_member_hook<Hook> in_child, in_owing;
   boost::intrusive::set_member_hook<Hook> in_stale;
 
   friend bool operator<(const Edge& a, const Edge& b) noexcept { return a.until < b.until; }
@@ -39,6 +40,10 @@ struct Edge {
 
 using ParentEdges =
     boost::intrusive::list<Edge, boost::intrusive::member_hook<Edge, boost::intrusive::list_member_hook<Edge::Hook>, &Edge::in_child>,
+                           boost::intrusive::constant_time_size<false>>;
+/// Those of which the parent does not link what is newest.
+using OwingEdges =
+    boost::intrusive::list<Edge, boost::intrusive::member_hook<Edge, boost::intrusive::list_member_hook<Edge::Hook>, &Edge::in_owing>,
                            boost::intrusive::constant_time_size<false>>;
 /// Of the children that are not clean, what is good for the shortest first.
 using StaleEdges =
@@ -51,17 +56,30 @@ struct WalkPlace {
   ModuleCore* below = nullptr;  ///< on the stack
   ParentEdges::iterator next;  ///< edge that the stack goes on with
   const Edge* via = nullptr;  ///< by which the walk came
-  bool changed = false;  ///< a link of it, or what one is good for, changed during the walk
   ModuleCore* after = nullptr;  ///< in the order that the walk made
   ModuleCore* before = nullptr;
 };
 
-/// What is known of a module above one that has published.
-struct Rise {
-  std::uint64_t seen = 0;  ///< the last rise that came here
-  std::size_t coming = 0;  ///< children of which there will be something for the first time
-  std::uint64_t joined = 0;  ///< the last rise that it publishes in
-  ModuleCore* next = nullptr;
+/// A module's place among those that hear of, and link, what was published below.
+struct RisePlace {
+  bool is_rising = false;
+  ModuleCore* next_rising = nullptr;
+  ModuleCore* next_told = nullptr;
+  ModuleCore* settles_for = nullptr;  ///< is settled when this is
+};
+
+/// Modules to be settled.
+class Rising {
+ public:
+  Rising() = default;
+  Rising(const Rising&) = delete;
+  Rising& operator=(const Rising&) = delete;
+  void add(ModuleCore& core) noexcept;
+  /// null when there is none.
+  ModuleCore* take() noexcept;
+
+ private:
+  ModuleCore* first_ = nullptr;
 };
 
 /// What a walk made: who comes earlier does not depend on who comes later, or the other way round, as the walk says.

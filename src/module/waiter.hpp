@@ -12,13 +12,12 @@
 namespace lazyfx::detail {
 
 /// Someone who waits for a generation. While it waits, its core holds it by `self`. Whoever ends its waiting, under the core's mutex, wakes it.
-struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>> {
+struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>, Stamped {
   virtual ~Waiter() = default;
   /// Look again (no failure), or give up. Called without locks held.
   virtual void wake(const compile::Failure& failure) noexcept = 0;
 
-  std::uint64_t generation = 0;
-  Stamp stamp = 0;  ///< of the nest's clock when the call was made
+  std::uint64_t generation = 0;  ///< and the stamp: of the nest's clock when the call was made
   bool accepts_last_good = false;  ///< where the module keeps it
   compile::Priority priority = compile::Priority::awaited;
   compile::Failure outcome;  ///< what it is woken with; guarded by the core's mutex while it waits

@@ -53,7 +53,12 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   bool linked = false;
   {
     NestLock lock(*this);
-    if (lock.nested() && !is_served(*waiter) && !has_failed() && !runtime_->stopping() && asked_ < static_cast<int>(waiter->priority)) {
+    if (lock.nested() && !owing_.empty() && (!is_served(*waiter) || waiter->stamp == 0)) {
+      lock.unlock_module();
+      failure = catch_up(woken, retired);
+      lock.lock_module();
+    }
+    if (lock.nested() && !failure && !is_served(*waiter) && !has_failed() && !runtime_->stopping() && asked_ < static_cast<int>(waiter->priority)) {
       lock.unlock_module();
       Stamp from = 0;
       failure = ask_below(waiter->priority, false, from, woken, retired);
@@ -74,7 +79,10 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       waiter->since = compile::Observer::Clock::now();
       waiters_.push_back(*waiter);
       if (waiter->priority >= Priority::awaited) ++(waiter->priority == Priority::blocking ? blocking_ : awaited_);
-      if (nested_) runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+      if (nested_) {
+        runtime_->nest().waiting.insert(*waiter);
+        runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+      }
       runtime_->observer().waits.fetch_add(1, std::memory_order_relaxed);
       runtime_->counters().waiting.fetch_add(1, std::memory_order_relaxed);
       linked = true;
@@ -89,7 +97,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
 bool ModuleCore::unlink(Waiter& waiter) {
   if (runtime_->forked()) return false;
   std::shared_ptr<Waiter> self;
-  const std::lock_guard lock(mutex_);
+  const NestLock lock(*this);
   if (!waiter.waits) return false;
   end_wait(waiter);
   self = std::move(waiter.self);
@@ -100,7 +108,10 @@ void ModuleCore::end_wait(Waiter& waiter) noexcept {
   waiter.waits = false;
   waiters_.erase(waiters_.iterator_to(waiter));
   if (waiter.priority >= Priority::awaited) --(waiter.priority == Priority::blocking ? blocking_ : awaited_);
-  if (nested_) runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+  if (nested_) {
+    runtime_->nest().waiting.erase(runtime_->nest().waiting.iterator_to(waiter));
+    runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+  }
   runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
   runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -21,15 +21,15 @@ struct Wiring final : hazard::Retirable {
   Wiring& operator=(const Wiring&) = delete;
   ~Wiring() { compile::unravel(std::move(table)); }
 
-  /// What is linked is good until then.
+  /// What the children have published is good until then.
   Stamp until() const noexcept { return stale.empty() ? forever : stale.begin()->until; }
   const std::string& path_of(const Edge& edge) const { return table->linked[edge.index].path; }
   /// From now on the children know of their caller.
   void attach() noexcept;
   void detach() noexcept;
   void set_until(Edge& edge, Stamp until) noexcept;
-  /// Links what the child of an edge published, if that is not linked yet; true if it changed. Throws std::bad_alloc: then nothing has.
-  bool take_over(Edge& edge, const std::shared_ptr<const Publication>& published);
+  /// Links what the child of an edge published: nothing of it is owed any more. Throws std::bad_alloc: then nothing has changed.
+  void take_over(Edge& edge, const std::shared_ptr<const Publication>& published);
 
   std::shared_ptr<const compile::ModuleTable> table;
   std::vector<Edge> edges;
