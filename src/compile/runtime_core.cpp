@@ -31,8 +31,9 @@ compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
   limits.niceness = options.niceness();
   limits.only_when_idle = options.only_when_idle();
   limits.queued = options.max_queued();
-  limits.runs = options.max_runs() != 0 ? options.max_runs() : limits.threads;
-  if (options.run_bytes() != 0) limits.run_bytes = options.run_bytes();
+  auto& runs = limits.at_once[static_cast<std::size_t>(compile::Lane::run)];
+  runs.jobs = options.max_runs() != 0 ? options.max_runs() : limits.threads;
+  if (options.run_bytes() != 0) runs.bytes = options.run_bytes();
   limits.ageing = options.ageing();
   limits.idle = options.idle_timeout();
   return limits;

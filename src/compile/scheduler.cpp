@@ -15,6 +15,11 @@ constexpr std::size_t stack_bytes = std::size_t{8} << 20;
 
 thread_local const Scheduler* current_pool = nullptr;
 
+/// At the end of time, where the sum is beyond it.
+Scheduler::Time after(Scheduler::Time from, std::chrono::nanoseconds wait) noexcept {
+  return wait < Scheduler::Time::max() - from ? from + wait : Scheduler::Time::max();
+}
+
 /// How long a thread goes on with what nobody awaits before it offers its processor to others. Once the system has preempted a thread in favour
 /// of one of the pool's, it looks again at its next tick only, up to ten milliseconds later: ages for an event loop that is busy.
 class Turn {
@@ -31,19 +36,17 @@ class Turn {
 
 // ---- The queue ---------------------------------------------------------------------------------------------------------------------------
 
-Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority, bool helped) {
+Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority priority, Admission admission) {
   if (forked()) return Submitted::refused;
   const std::lock_guard lock(mutex_);
   if (stopped_) return Submitted::refused;
+  if (priority < Priority::awaited && job->bytes() > limits_of(*job).bytes) return Submitted::full;
   const bool has_worker = provide_worker();
-  if (!has_worker && !helped) return Submitted::refused;
+  if (!has_worker && admission != Admission::helped) return Submitted::refused;
   Queue& queue = queue_of(*job);
-  if (queue.size >= limits_.queued) {
-    std::shared_ptr<Job> displaced = priority >= Priority::awaited && has_worker ? displaceable(queue) : nullptr;
-    if (!displaced) return Submitted::full;
-    look_again_at_runs();
-    displaced->next_dropped_ = std::move(displaced_);
-    displaced_ = std::move(displaced);
+  const std::size_t free = free_threads();
+  if (admission == Admission::bounded && queue.size >= free && queue.size - free >= limits_.queued) {
+    if (priority < Priority::awaited || !displace_one(queue)) return Submitted::full;
   }
   job->priority_ = priority;
   job->sequence_ = next_sequence_++;
@@ -54,9 +57,8 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
 }
 
 void Scheduler::drop_displaced(std::unique_lock<std::mutex>& lock) {
-  while (displaced_) {
-    const std::shared_ptr<Job> job = std::move(displaced_);
-    displaced_ = std::move(job->next_dropped_);
+  while (!displaced_.empty()) {
+    const std::shared_ptr<Job> job = extract(*displaced_.begin());
     lock.unlock();
     job->drop(Job::Dropped::displaced);
     lock.lock();
@@ -66,11 +68,21 @@ void Scheduler::drop_displaced(std::unique_lock<std::mutex>& lock) {
 void Scheduler::promote(Job& job, Priority priority) {
   if (forked()) return;
   const std::lock_guard lock(mutex_);
-  if (!job.place_.is_linked() || job.priority_ >= priority) return;
-  const auto moved = extract(job);
+  if (job.place_.is_linked() && job.priority_ < priority) move(job, priority);
+}
+
+void Scheduler::demote(Job& job, Priority priority) {
+  if (forked()) return;
+  const std::lock_guard lock(mutex_);
+  if (job.place_.is_linked() && job.priority_ > priority) move(job, priority);
+}
+
+void Scheduler::move(Job& job, Priority priority) {
+  if (job.displaced_) return;
+  auto moved = extract(job);
   moved->priority_ = priority;
-  insert(moved);
-  look_again_at_runs();
+  insert(std::move(moved));
+  look_again();
 }
 
 bool Scheduler::withdraw(Job& job) {
@@ -79,7 +91,7 @@ bool Scheduler::withdraw(Job& job) {
   const std::lock_guard lock(mutex_);
   if (!job.place_.is_linked()) return false;
   taken = extract(job);
-  look_again_at_runs();
+  look_again();
   return true;
 }
 
@@ -92,7 +104,12 @@ void Scheduler::insert(std::shared_ptr<Job> job) noexcept {
   update_urgency();
 }
 
+/// Out of the queue, or of those that were displaced.
 std::shared_ptr<Job> Scheduler::extract(Job& job) {
+  if (std::exchange(job.displaced_, false)) {
+    displaced_.erase(displaced_.iterator_to(job));
+    return std::move(job.self_);
+  }
   Queue& queue = queue_of(job);
   Class& jobs = queue.classes[static_cast<std::size_t>(job.priority_)];
   jobs.erase(jobs.iterator_to(job));
@@ -101,12 +118,26 @@ std::shared_ptr<Job> Scheduler::extract(Job& job) {
   return std::move(job.self_);
 }
 
-/// The newest job of the least urgent class that nobody awaits, out of the queue.
-std::shared_ptr<Job> Scheduler::displaceable(Queue& queue) {
+/// The newest job of the least urgent class that nobody awaits makes room.
+bool Scheduler::displace_one(Queue& queue) noexcept {
   for (std::size_t p = 0; p < static_cast<std::size_t>(Priority::awaited); ++p) {
-    if (!queue.classes[p].empty()) return extract(*queue.classes[p].rbegin());
+    if (queue.classes[p].empty()) continue;
+    auto job = extract(*queue.classes[p].rbegin());
+    Job& displaced = *job;
+    displaced.displaced_ = true;
+    displaced.self_ = std::move(job);
+    displaced_.insert(displaced);
+    look_again();
+    return true;
   }
-  return nullptr;
+  return false;
+}
+
+/// Those that will take a job as soon as there is one.
+std::size_t Scheduler::free_threads() const noexcept {
+  const std::size_t most = workplace_.post ? limits_.threads : threads_.size();
+  const std::size_t free = most - std::min(most, active());
+  return workplace_.post ? free : free + (limits_.threads - std::min(limits_.threads, threads_.size()));
 }
 
 void Scheduler::update_urgency() noexcept {
@@ -125,14 +156,16 @@ void Scheduler::update_urgency() noexcept {
 }
 
 bool Scheduler::may_run(const Job& job) const noexcept {
-  if (job.lane() != Lane::run || runs_ == 0) return true;
-  if (runs_ >= limits_.runs) return false;
+  const Load& load = loads_[static_cast<std::size_t>(job.lane())];
+  const LaneLimits& limits = limits_of(job);
+  if (load.jobs == 0) return true;
+  if (load.jobs >= limits.jobs) return false;
   const std::size_t bytes = job.bytes();
-  return bytes == 0 || (run_bytes_ <= limits_.run_bytes && bytes <= limits_.run_bytes - run_bytes_);
+  return bytes == 0 || (load.bytes <= limits.bytes && bytes <= limits.bytes - load.bytes);
 }
 
-/// Another run is at the front, or there is room for it, and threads may have turned away from the one before.
-void Scheduler::look_again_at_runs() noexcept {
+/// Another job is at the front, or there is room for it, and threads may have turned away from the one before.
+void Scheduler::look_again() noexcept {
   if (!std::exchange(held_back_, false)) return;
   wake_.notify_all();
   if (!workplace_.post) return;
@@ -193,27 +226,26 @@ bool Scheduler::provide_worker() {
     }
     return true;
   }
-  const std::size_t waiting = queues_[0].size + queues_[1].size;
-  if (idle_ <= waiting && threads_.size() < limits_.threads) start_thread();
+  if (idle_ <= queued_jobs() && threads_.size() < limits_.threads) start_thread();
   return !threads_.empty();
 }
 
 /// Counts a job as running until all that it held is let go of.
 void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job) {
-  const bool is_run = job->lane() == Lane::run;
+  Load& load = loads_[static_cast<std::size_t>(job->lane())];
   const std::size_t bytes = job->bytes();
   ++running_;
-  runs_ += is_run;
-  run_bytes_ += bytes;
+  ++load.jobs;
+  load.bytes += bytes;
   update_urgency();
   lock.unlock();
   job->run();
   job.reset();
   lock.lock();
   --running_;
-  runs_ -= is_run;
-  run_bytes_ -= bytes;
-  if (is_run) look_again_at_runs();
+  --load.jobs;
+  load.bytes -= bytes;
+  look_again();
   update_urgency();
 }
 
@@ -241,7 +273,7 @@ void Scheduler::pass() {
     --passes_;
     if (job) {
       run_one(lock, std::move(job));
-      if (queues_[0].size + queues_[1].size > 0) provide_worker();
+      if (queued_jobs() > 0) provide_worker();
     }
     ended = ended_listeners();
   }
@@ -258,7 +290,7 @@ std::shared_ptr<void> Scheduler::keep_running() {
     {
       const std::lock_guard lock(self->mutex_);
       --self->running_;
-      if (self->queues_[0].size + self->queues_[1].size > 0) {
+      if (self->queued_jobs() > 0) {
         self->provide_worker();
         self->wake_.notify_one();
       }
@@ -272,8 +304,8 @@ std::shared_ptr<void> Scheduler::keep_running() {
 bool Scheduler::start_thread() noexcept {
   std::unique_ptr<std::shared_ptr<Scheduler>> self;
   try {
-    threads_.reserve(limits_.threads);
-    retired_.reserve(limits_.threads);  // a thread that ends needs room there and must not fail
+    threads_.reserve(threads_.size() + 1);
+    retired_.reserve(retired_.size() + threads_.size() + 1);  // a thread that ends needs room there and must not fail
     self = std::make_unique<std::shared_ptr<Scheduler>>(shared_from_this());
   } catch (const std::bad_alloc&) { return false; }
   for (const pthread_t thread : retired_) pthread_join(thread, nullptr);
@@ -307,6 +339,7 @@ void Scheduler::work() {
   std::vector<std::function<void()>> ended;
   {
     std::unique_lock lock(mutex_);
+    Time patience = after(now(), limits_.idle);
     for (;;) {
       run_due_timers(lock);
       drop_displaced(lock);
@@ -320,20 +353,20 @@ void Scheduler::work() {
         } else {
           run_one(lock, take(next));
         }
+        patience = after(now(), limits_.idle);
         continue;
       }
       if (stopped_) break;
       ++idle_;
       update_urgency();
-      const Time patience = now() + limits_.idle;
       const bool timed = !timers_.empty() && timers_.begin()->first < patience;
       const Time until = timed ? timers_.begin()->first : patience;  // a copy: the timer may be gone when the wait ends
-      const auto woken = wake_.wait_until(lock, until);
+      wake_.wait_until(lock, until);
       turn.begin();
       --idle_;
       update_urgency();
       // The last thread stays while a timer waits for it.
-      if (woken == std::cv_status::timeout && !timed && timers_.empty() && queues_[0].size + queues_[1].size == 0) break;
+      if (now() >= patience && queued_jobs() == 0 && (timers_.empty() || threads_.size() > 1)) break;
     }
     const auto me = std::find_if(threads_.begin(), threads_.end(), [](pthread_t t) { return pthread_equal(t, pthread_self()) != 0; });
     if (me != threads_.end()) {
@@ -396,7 +429,10 @@ void Scheduler::begin_stop() noexcept {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
-    dropped = std::move(displaced_);
+    for (auto job = displaced_.begin(); job != displaced_.end(); job = displaced_.begin()) {
+      auto taken = extract(*job);
+      taken->next_dropped_ = std::exchange(dropped, taken);
+    }
     for (Queue& queue : queues_) {
       for (Class& jobs : queue.classes) {
         while (!jobs.empty()) {
@@ -453,7 +489,7 @@ Scheduler::Helping::~Helping() { current_pool = previous_; }
 
 std::size_t Scheduler::queued() const {
   const std::lock_guard lock(mutex_);
-  return queues_[0].size + queues_[1].size;
+  return queued_jobs();
 }
 
 std::size_t Scheduler::running() const {

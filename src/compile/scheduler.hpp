@@ -26,8 +26,9 @@ namespace lazyfx::compile {
 enum class Priority : std::uint8_t { background, prefetch, awaited, blocking };
 constexpr std::size_t priorities = 4;
 
-/// Compiles and runs share the threads; runs have a bound of their own.
+/// Compiles and runs share the threads; each have bounds of their own.
 enum class Lane : std::uint8_t { compile, run };
+constexpr std::size_t lanes = 2;
 
 class Scheduler;
 
@@ -41,7 +42,7 @@ class Job {
   /// The job will not run: the scheduler stopped, or something awaited took its place in a full queue.
   virtual void drop(Dropped why) noexcept = 0;
   virtual Lane lane() const noexcept { return Lane::compile; }
-  /// Scratch memory of a run.
+  /// What it needs while it runs: scratch memory, or what a compile makes.
   virtual std::size_t bytes() const noexcept { return 0; }
 
  protected:
@@ -51,8 +52,9 @@ class Job {
  private:
   friend class Scheduler;
   boost::intrusive::set_member_hook<> place_;  // guarded by the scheduler's mutex, as all below
-  std::shared_ptr<Job> self_;                  // while queued
+  std::shared_ptr<Job> self_;                  // while queued or displaced
   std::shared_ptr<Job> next_dropped_;
+  bool displaced_ = false;
   Priority priority_ = Priority::background;
   std::uint64_t sequence_ = 0;
   std::chrono::steady_clock::time_point since_;
@@ -67,13 +69,18 @@ struct Workplace {
   std::function<Time()> now;
 };
 
+/// What jobs of one lane may have at once. A job that needs more bytes than there may be runs alone.
+struct LaneLimits {
+  std::size_t jobs = std::numeric_limits<std::size_t>::max();
+  std::size_t bytes = std::numeric_limits<std::size_t>::max();
+};
+
 struct SchedulerLimits {
   std::size_t threads = 1;
   int niceness = 5;  ///< of its threads
   bool only_when_idle = false;  ///< they have the idle policy
-  std::size_t queued = 65536;  ///< jobs of one lane that may wait
-  std::size_t runs = 1;  ///< runs at once
-  std::size_t run_bytes = std::numeric_limits<std::size_t>::max();  ///< what runs at once may need; a larger one runs alone
+  std::size_t queued = 65536;  ///< jobs of one lane that may wait for a thread
+  std::array<LaneLimits, lanes> at_once;
   std::chrono::nanoseconds ageing = std::chrono::seconds(1);  ///< waiting so long makes a job one class more urgent
   std::chrono::nanoseconds idle = std::chrono::seconds(10);  ///< a thread without work for so long ends
 };
@@ -91,16 +98,21 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// full: the lane's bound is reached, and nothing that nobody awaits could make room. refused: stopped, forked, or no thread can be had.
-  /// The job is kept only when queued. `helped`: the caller withdraws it and runs it itself unless a thread took it, so it needs none.
+  /// full: the lane's bound is reached, and nothing that nobody awaits could make room; or nobody awaits the job and it needs more memory than
+  /// its lane may have. refused: stopped, forked, or no thread can be had. The job is kept only when queued.
   enum class Submitted : std::uint8_t { queued, full, refused };
-  Submitted submit(const std::shared_ptr<Job>& job, Priority priority, bool helped = false);
+  /// helped: the caller withdraws it and runs it itself unless a thread took it, so it needs neither thread nor room. admitted: it belongs to
+  /// what has found room already.
+  enum class Admission : std::uint8_t { bounded, admitted, helped };
+  Submitted submit(const std::shared_ptr<Job>& job, Priority priority, Admission admission = Admission::bounded);
   /// Calls `function` on the pool at `when`, at the earliest; never after stop(). It must be short.
   void call_at(Time when, std::function<void()> function);
   Time now() const { return workplace_.now ? workplace_.now() : std::chrono::steady_clock::now(); }
 
   /// Moves a queued job up; does nothing to one that runs, or is as urgent already. O(log n).
   void promote(Job& job, Priority priority);
+  /// Moves it down: those who made it so urgent have left. O(log n).
+  void demote(Job& job, Priority priority);
   /// Takes a queued job back: true if it had not begun, and the caller decides what becomes of it.
   bool withdraw(Job& job);
   /// Called between the steps of a job of `priority` that holds no lock: runs, here and now, what is more urgent and has no thread.
@@ -155,6 +167,10 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
     Class* from = nullptr;
     int urgency = -1;
   };
+  /// What runs of one lane.
+  struct Load {
+    std::size_t jobs = 0, bytes = 0;
+  };
 
   static void* enter(void* self);
   void work();
@@ -164,13 +180,17 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   // REQUIRES: mutex_ held.
   Queue& queue_of(const Job& job) noexcept { return queues_[static_cast<std::size_t>(job.lane())]; }
+  const LaneLimits& limits_of(const Job& job) const noexcept { return limits_.at_once[static_cast<std::size_t>(job.lane())]; }
+  std::size_t queued_jobs() const noexcept { return queues_[0].size + queues_[1].size; }
+  std::size_t free_threads() const noexcept;
+  void move(Job& job, Priority priority);
   bool may_run(const Job& job) const noexcept;
-  void look_again_at_runs() noexcept;
+  void look_again() noexcept;
   Best best(Time now);
   std::shared_ptr<Job> take(const Best& best) noexcept;
   void insert(std::shared_ptr<Job> job) noexcept;
   std::shared_ptr<Job> extract(Job& job);
-  std::shared_ptr<Job> displaceable(Queue& queue);
+  bool displace_one(Queue& queue) noexcept;
   void update_urgency() noexcept;
   std::size_t active() const noexcept { return running_ - suspended_; }
   bool provide_worker();
@@ -187,13 +207,14 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   mutable std::mutex mutex_;
   // State below is protected by mutex_.
   std::condition_variable wake_, ended_;
-  std::array<Queue, 2> queues_;
-  std::shared_ptr<Job> displaced_;  ///< a list; dropped by the next worker, since who displaces holds locks of his own
+  std::array<Queue, lanes> queues_;
+  std::array<Load, lanes> loads_;
+  Class displaced_;  ///< dropped by the next worker, since who displaces holds locks of his own
   std::multimap<Time, std::function<void()>> timers_;
   std::vector<pthread_t> threads_;  ///< alive
   std::vector<pthread_t> retired_;  ///< ended or about to, to be joined
-  std::size_t idle_ = 0, running_ = 0, runs_ = 0, run_bytes_ = 0;
-  bool held_back_ = false;  ///< a run waits for others to end
+  std::size_t idle_ = 0, running_ = 0;
+  bool held_back_ = false;  ///< a job waits for others of its lane to end
   std::size_t suspended_ = 0;  ///< of the running: gave way to another
   std::size_t passes_ = 0;  ///< asked of the workplace and not begun
   std::uint64_t next_sequence_ = 0;

@@ -19,14 +19,15 @@ class ModuleCore::CompileJob final : public compile::Job {
   std::shared_ptr<ModuleCore> core_;
 };
 
-bool ModuleCore::ensure(Priority priority, Failure& refusal, bool helped) {
+bool ModuleCore::ensure(Priority priority, Failure& refusal, Admission admission) {
+  const Priority unawaited = priority < Priority::awaited ? priority : Priority::background;
   switch (phase_) {
     case Phase::idle: {
       std::shared_ptr<compile::Job> job;
       auto submitted = compile::Scheduler::Submitted::refused;
       try {
         job = std::make_shared<CompileJob>(shared_from_this());
-        submitted = runtime_->scheduler().submit(job, priority, helped);
+        submitted = runtime_->scheduler().submit(job, priority, admission);
       } catch (...) {
         refusal = Failure::current();
         return false;
@@ -42,18 +43,21 @@ bool ModuleCore::ensure(Priority priority, Failure& refusal, bool helped) {
       job_ = std::move(job);
       phase_ = Phase::queued;
       requested_ = priority;
+      unawaited_ = unawaited;
       wanted_ = false;
       tell(CompileEventKind::scheduled, generation());
       return true;
     }
     case Phase::queued:
       requested_ = std::max(requested_, priority);
+      unawaited_ = std::max(unawaited_, unawaited);
       runtime_->scheduler().promote(*job_, priority);
       return true;
     case Phase::leading:
     case Phase::joined:
       // An older generation's compile has to end first.
       requested_ = std::max(requested_, priority);
+      unawaited_ = std::max(unawaited_, unawaited);
       if (flight_) flight_->raise(priority);
       if (compiling_ != generation() || !flight_) {
         wanted_priority_ = wanted_ ? std::max(wanted_priority_, priority) : priority;
@@ -221,6 +225,30 @@ bool ModuleCore::compile_wanted(Priority& priority) {
   const bool is_awaited_above = nested_ && awaited_above(above);
   if (is_awaited_above) priority = std::max(priority, above);
   return !waiters_.empty() || is_awaited_above || (wanted_ && !abandoned_);
+}
+
+void ModuleCore::settle_for_less() noexcept {
+  Priority above{};
+  int awaited = awaited_here();
+  if (nested_ && awaited_above(above)) awaited = std::max(awaited, static_cast<int>(above));
+  if (awaited == nobody && abandoned_) {
+    wanted_ = false;
+    if (phase_ == Phase::queued && runtime_->scheduler().withdraw(*job_)) {
+      job_.reset();
+      phase_ = Phase::idle;
+      runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+      tell(CompileEventKind::cancelled, generation());
+    }
+  }
+  if (awaited == nobody && (abandoned_ || compiling_ != generation())) {
+    detach_compile();
+    Woken none;  // nobody waits whom a refusal could reach
+    if (phase_ == Phase::idle && wanted_) static_cast<void>(restart(none));
+  }
+  const Priority wanted = std::max(unawaited_, awaited == nobody ? Priority::background : static_cast<Priority>(awaited));
+  requested_ = std::min(requested_, wanted);
+  wanted_priority_ = std::min(wanted_priority_, wanted);
+  if (phase_ == Phase::queued) runtime_->scheduler().demote(*job_, requested_);
 }
 
 /// Gives up the compile under way, if any: it stops unless another module wants it.

@@ -149,21 +149,10 @@ void ModuleCore::retry() {
 
 void ModuleCore::abandon() {
   if (runtime_->forked()) return;
-  std::shared_ptr<compile::Job> withdrawn;
   const NestLock lock(*this);
   if (std::any_of(parents_.begin(), parents_.end(), [](const Edge& edge) { return !edge.parent->abandoned_; })) return;
   abandoned_ = true;
-  Priority above{};
-  if (!waiters_.empty() || (lock.nested() && awaited_above(above))) return;
-  wanted_ = false;
-  if (phase_ == Phase::queued && runtime_->scheduler().withdraw(*job_)) {
-    withdrawn = std::move(job_);
-    phase_ = Phase::idle;
-    runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
-    tell(CompileEventKind::cancelled, generation());
-  } else {
-    detach_compile();
-  }
+  settle_for_less();
 }
 
 std::uint64_t ModuleCore::callable_generation() const {

@@ -105,7 +105,11 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   friend struct Wiring;
 
   // REQUIRES: mutex_ held.
-  bool ensure(compile::Priority priority, compile::Failure& refusal, bool helped = false);
+  using Admission = compile::Scheduler::Admission;
+  bool ensure(compile::Priority priority, compile::Failure& refusal, Admission admission = Admission::bounded);
+  Admission admission_of(const Waiter& waiter) const noexcept;
+  /// Whoever awaited it may have left: what it asked for is as urgent as those who are left want it, and what nobody can use stops.
+  void settle_for_less() noexcept;
   void publish(std::shared_ptr<const Publication> publication, hazard::Retirement& retired) noexcept;
   void take_served(Woken& out) noexcept;
   void fail_waiters(Stamp from, Stamp up_to, const compile::Failure& failure, Woken& out) noexcept;
@@ -172,6 +176,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   static ModuleCore& core_of(const compile::ModuleTable::Link& link) noexcept { return static_cast<ModuleCore&>(*link.module); }
 
   void link_newest() noexcept;
+  void release_below() noexcept;
   void compile_below();
   void help(Waiter& waiter);
   Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs);
@@ -201,6 +206,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   bool abandoned_ = false;
   compile::Priority wanted_priority_ = compile::Priority::background;
   compile::Priority requested_ = compile::Priority::background;  ///< of the queued or running compile
+  compile::Priority unawaited_ = compile::Priority::background;  ///< the same, but for those who wait
   compile::Scheduler::Time quiet_at_;  ///< debounced marks are compiled then
   bool quiet_timer_ = false;
   std::shared_ptr<const compile::Program> interpreted_;

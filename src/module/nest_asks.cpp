@@ -88,18 +88,40 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Stamp& from, Woken
     }
   }
   if (failure && !anyhow) return failure;
+  // Who blocks helps with all of them, so it needs no thread of the pool; a compile that asks for those below does not.
+  const bool helps = priority == Priority::blocking && !anyhow;
+  Admission admission = helps ? Admission::helped : Admission::bounded;
   for (ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {
     const std::lock_guard lock(core->mutex_);
     if (!core->needs_compile() || core->has_failed()) continue;
     Failure refused;
-    // Who blocks helps with all of them, so it needs no thread of the pool; a compile that asks for those below does not.
-    if (core->ensure(priority, refused, priority == Priority::blocking && !anyhow)) continue;
-    from = 0;
-    return refused;
+    if (!core->ensure(priority, refused, admission)) {
+      from = 0;
+      return refused;
+    }
+    if (!helps) admission = Admission::admitted;  // a call finds room as a whole
   }
   if (failure) return failure;
   for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) core->asked_ = std::max(core->asked_, asked);
   return {};
+}
+
+/// The last who waited here has left: what was asked of those below is as urgent as others want it.
+// REQUIRES: the nest's mutex held, and no module's.
+void ModuleCore::release_below() noexcept {
+  int asked = follows_at_once() ? static_cast<int>(Priority::background) : nobody;
+  for (const Edge& edge : parents_) asked = std::max(asked, edge.parent->asked_);
+  asked_ = std::min(asked_, asked);
+  try {
+    std::vector<ModuleCore*> below;  // looking above is a walk of its own
+    for (ModuleCore* core = walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) below.push_back(core);
+    for (ModuleCore* core : below) {
+      const std::lock_guard lock(core->mutex_);
+      core->settle_for_less();
+    }
+  } catch (const std::bad_alloc&) {
+    // They stay as urgent as they were.
+  }
 }
 
 /// While this compiles, so does what it calls.

@@ -73,7 +73,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       failure = Failure::stopped();
     } else if (failure) {
       if (keeps_last_good_ && waiter->accepts_last_good && published_) failure = Failure(), published = published_;
-    } else if (!needs_compile() || ensure(waiter->priority, failure, waiter->priority == Priority::blocking)) {
+    } else if (!needs_compile() || ensure(waiter->priority, failure, admission_of(*waiter))) {
       waiter->self = waiter;
       waiter->waits = true;
       waiter->since = compile::Observer::Clock::now();
@@ -94,13 +94,26 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   return linked;
 }
 
+/// A call finds room as a whole: with those below, which were asked first. Who blocks helps, and needs none.
+ModuleCore::Admission ModuleCore::admission_of(const Waiter& waiter) const noexcept {
+  if (waiter.priority == Priority::blocking) return Admission::helped;
+  return wired_ && !wired_->stale.empty() ? Admission::admitted : Admission::bounded;
+}
+
 bool ModuleCore::unlink(Waiter& waiter) {
   if (runtime_->forked()) return false;
   std::shared_ptr<Waiter> self;
-  const NestLock lock(*this);
+  NestLock lock(*this);
   if (!waiter.waits) return false;
   end_wait(waiter);
   self = std::move(waiter.self);
+  const bool asked_below = asked_ >= static_cast<int>(Priority::awaited);
+  settle_for_less();
+  Priority above{};
+  if (lock.nested() && asked_below && waiters_.empty() && !awaited_above(above)) {
+    lock.unlock_module();
+    release_below();
+  }
   return true;
 }
 
@@ -168,9 +181,9 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
   }
 }
 
-/// Compiles on this thread what a waiter waits for and nobody has begun. Throws Error(would_deadlock) on a thread of the pool if there is more.
+/// Compiles on this thread what a waiter waits for and nobody has begun. Throws Error(would_deadlock) on a thread of the pool that would have to
+/// wait for more: a compile of equal content, too, may be one that this very thread is in.
 void ModuleCore::help(Waiter& waiter) {
-  bool all = true;
   for (const auto& core : with_all_below()) {
     std::shared_ptr<compile::Job> job;
     {
@@ -178,17 +191,14 @@ void ModuleCore::help(Waiter& waiter) {
       if (!core->needs_compile()) continue;
       if (core->phase_ == Phase::queued && runtime_->scheduler().withdraw(*core->job_)) job = core->job_;
     }
-    if (!job) {
-      all = false;
-      continue;
-    }
+    if (!job) continue;
     const compile::Scheduler::Helping helping(runtime_->scheduler());
     job->run();
   }
   if (runtime_->simulated() && unlink(waiter)) {
     throw Error(ErrorKind::would_deadlock, "a simulation does not go on while its thread waits for a compile");
   }
-  if (!all && runtime_->scheduler().on_pool_thread() && unlink(waiter)) {
+  if (runtime_->scheduler().on_pool_thread() && unlink(waiter)) {
     throw Error(ErrorKind::would_deadlock, "a thread that compiles cannot wait for a compile that has begun already");
   }
 }

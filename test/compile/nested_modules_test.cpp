@@ -488,6 +488,74 @@ BOOST_AUTO_TEST_CASE(marks_of_many_modules_that_one_chain_calls_walk_it_once) {
   BOOST_TEST(call(*top) == static_cast<float>(2 * width));
 }
 
+BOOST_AUTO_TEST_CASE(children_that_publish_one_by_one_relink_a_chain_above_them_once) {
+  constexpr std::size_t width = 500, depth = 500;
+  Runtime runtime(RuntimeOptions().threads(2));
+  std::vector<Lazy> children;
+  for (std::size_t i = 0; i < width; ++i) children.push_back(leaf(runtime, 1));
+  Lazy top = sum_of(runtime, {children.begin(), children.end()});
+  for (std::size_t i = 0; i < depth; ++i) top = sum_of(runtime, {top});
+  BOOST_TEST(call(*top) == static_cast<float>(width));
+  support::Loop loop;
+  for (const bool awaited : {false, true}) {
+    for (const Lazy& child : children) edit(*child, awaited ? 3 : 2);
+    const RuntimeStats before = runtime.stats();
+    BOOST_TEST((awaited ? value_of(Call(loop, *top, zeros).get()) : call(*top)) == (awaited ? 3.0F : 2.0F) * width);
+    const RuntimeStats after = runtime.stats();
+    BOOST_TEST(after.relinks - before.relinks <= depth + 2);
+    BOOST_TEST(after.nest_visits - before.nest_visits < 20 * (width + depth));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(plans_that_children_make_in_one_run_relink_a_chain_above_them_once) {
+  constexpr std::size_t width = 100, depth = 100;
+  Runtime runtime(RuntimeOptions().threads(2));
+  const auto open_sum_of = [&](const std::vector<Lazy>& children) {
+    Container root;
+    auto graph = std::make_shared<Graph>();
+    const Node x = graph->placeholder("x");
+    Node total = x;
+    for (std::size_t i = 0; i < children.size(); ++i) {
+      root.set_submodule("c" + std::to_string(i), children[i]);
+      total = graph->call_function("onnx::Add", {total, graph->call_module("c" + std::to_string(i), {x})});
+    }
+    graph->output(total);
+    return std::make_shared<LazyGraphModule>(runtime, graph, &root, on_demand());
+  };
+  std::vector<Lazy> children;
+  for (std::size_t i = 0; i < width; ++i) {
+    children.push_back(std::make_shared<LazyGraphModule>(runtime, plus(1, TensorType(DType::f32)), nullptr, on_demand()));
+  }
+  Lazy top = open_sum_of(children);
+  for (std::size_t i = 0; i < depth; ++i) top = open_sum_of({top});
+  top->real_recompile();
+  const RuntimeStats before = runtime.stats();
+  for (int i = 0; i < 4; ++i) BOOST_TEST((*top)(Inputs(vec({0, 0, 0}))).as_tensor().values<float>()[0] == static_cast<float>(width));
+  BOOST_TEST(runtime.stats().relinks - before.relinks <= 4 * (width + depth));
+}
+
+BOOST_AUTO_TEST_CASE(last_good_links_what_is_newest_below_though_other_children_are_not_ready) {
+  Held held(1);
+  const auto ready = leaf(held.runtime, 1);
+  const auto late = std::make_shared<LazyGraphModule>(held.runtime, held_plus(10), nullptr, on_demand());
+  const auto middle = sum_of(held.runtime, {ready, late});
+  const auto top = sum_of(held.runtime, {middle});
+  held.gate->open();
+  BOOST_TEST(call(*top) == 11);
+  held.gate->close();
+  edit(*late, 20);
+  late->prefetch();
+  held.gate->wait_for_arrivals(2);
+  edit(*ready, 2);
+  BOOST_TEST(call(*ready) == 2);
+  const auto last_good = ForwardOptions().freshness(Freshness::last_good());
+  BOOST_TEST(value_of(top->call(std::vector<Value>{zeros}, last_good)) == 12);
+  support::Loop loop;
+  BOOST_TEST(value_of(Call(loop, *top, zeros, ForwardOptions(last_good).run_on(RunOn::caller)).get()) == 12);
+  held.gate->open();
+  BOOST_TEST(call(*top) == 22);
+}
+
 BOOST_AUTO_TEST_CASE(ten_thousand_modules_deep_a_call_does_not_run_out_of_stack) {
   Runtime runtime(RuntimeOptions().threads(2));
   const auto bottom = leaf(runtime, 1);
