@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,7 +17,31 @@
 
 namespace lazyfx::compile {
 
-using TensorTable = std::map<std::string, Tensor, std::less<>>;
+/// A table by path that nobody changes once it is shared, and one sum over it, made when it is first asked for. Those who are first together
+/// each make it.
+template <class T>
+class SummedTable : public std::map<std::string, T, std::less<>> {
+ public:
+  SummedTable() = default;
+  SummedTable(const SummedTable& other) : std::map<std::string, T, std::less<>>(other) {}  // a copy is made to be changed
+  SummedTable& operator=(const SummedTable&) = delete;
+
+  template <class Bytes>
+  std::size_t sum(Bytes bytes_of) const {
+    std::size_t sum = sum_.load(std::memory_order_relaxed);
+    if (sum != not_summed) return sum;
+    sum = 0;
+    for (const auto& [path, entry] : *this) sum += bytes_of(entry);
+    sum_.store(sum, std::memory_order_relaxed);
+    return sum;
+  }
+
+ private:
+  static constexpr std::size_t not_summed = static_cast<std::size_t>(-1);
+  mutable std::atomic<std::size_t> sum_{not_summed};
+};
+
+using TensorTable = SummedTable<Tensor>;
 
 /// The submodules that a graph calls. Immutable.
 struct ModuleTable {
@@ -37,7 +63,7 @@ struct ModuleTable {
 };
 struct Source;
 /// The graphs that operators run, by path. Unlike modules they have contents, which count.
-using SubgraphTable = std::map<std::string, Source, std::less<>>;
+using SubgraphTable = SummedTable<Source>;
 
 /// The empty table that every source without one shares: a default Source needs no memory.
 template <class Table>
@@ -59,5 +85,11 @@ struct Source {
   /// What the fingerprint covers, compared.
   bool same_content(const Source& other) const;
 };
+
+/// What the tensors of a table take, contiguous. Summed once.
+std::size_t tensor_bytes(const TensorTable& tensors);
+/// A guess of the memory that compiling `source` takes while it lasts: its tensors, each of which may be packed, and so much a node. Cheap
+/// enough for every mark: what is summed over a table is kept with the table.
+std::size_t compile_bytes(const Source& source);
 
 }  // namespace lazyfx::compile
