@@ -34,6 +34,8 @@ compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
   auto& runs = limits.at_once[static_cast<std::size_t>(compile::Lane::run)];
   runs.jobs = options.max_runs() != 0 ? options.max_runs() : limits.threads;
   if (options.run_bytes() != 0) runs.bytes = options.run_bytes();
+  auto& compiles = limits.at_once[static_cast<std::size_t>(compile::Lane::compile)];
+  if (options.compile_bytes() != 0) compiles.bytes = options.compile_bytes();
   limits.ageing = options.ageing();
   limits.idle = options.idle_timeout();
   return limits;

@@ -13,6 +13,7 @@ class ModuleCore::CompileJob final : public compile::Job {
  public:
   explicit CompileJob(std::shared_ptr<ModuleCore> core) : core_(std::move(core)) {}
   void run() noexcept override { core_->compile_newest(priority()); }
+  std::size_t bytes() const noexcept override { return core_->compile_bytes_.load(std::memory_order_relaxed); }
   void drop(Dropped why) noexcept override { core_->drop_job(why); }
 
  private:

@@ -60,6 +60,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
       runtime_->nest().clock.store(stamp, std::memory_order_release);
     }
     old = std::exchange(marked_, std::move(source));
+    compile_bytes_.store(compile::compile_bytes(marked_), std::memory_order_relaxed);
     generation_.fetch_add(1, std::memory_order_acq_rel);
     if (count) runtime_->counters().marks.fetch_add(1, std::memory_order_relaxed);
     failure_ = Failure();

@@ -189,6 +189,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   std::optional<std::chrono::nanoseconds> follows_;  // likewise
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::uint64_t> published_generation_{0};
+  std::atomic<std::size_t> compile_bytes_{0};  ///< what compiling the newest generation may need
   std::atomic<Stamp> until_{forever};  ///< what the links of published_ are good for
   std::atomic<bool> owes_{false};  ///< whether owing_ has any, for those who hold no lock
   std::atomic<const Publication*> hot_{nullptr};  ///< what published_ points to, for readers under a hazard guard

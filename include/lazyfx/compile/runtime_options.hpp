@@ -77,6 +77,13 @@ class RuntimeOptions {
     run_bytes_ = n;
     return *this;
   }
+  /// Memory that compiles on the pool may need at once, as guessed from their graphs' tensors and nodes; the next waits in the queue until there is
+  /// room. A compile that needs more runs alone, once somebody awaits it: a mark schedules none. Default 0: no bound. Blocking calls that compile
+  /// on their own thread are not counted.
+  RuntimeOptions& compile_bytes(std::size_t n) {
+    compile_bytes_ = n;
+    return *this;
+  }
   /// Executables that no module uses any more are kept up to so many bytes, weights included, and found again by equal content; the least
   /// recently used go first. Default 64 MiB.
   RuntimeOptions& cache_bytes(std::size_t n) {
@@ -118,6 +125,7 @@ class RuntimeOptions {
   std::size_t max_queued() const noexcept { return max_queued_; }
   std::size_t max_runs() const noexcept { return max_runs_; }
   std::size_t run_bytes() const noexcept { return run_bytes_; }
+  std::size_t compile_bytes() const noexcept { return compile_bytes_; }
   std::size_t cache_bytes() const noexcept { return cache_bytes_; }
   const OperatorRegistry& operators() const noexcept { return operators_; }
   double inline_budget_ns() const noexcept { return inline_budget_ns_; }
@@ -137,6 +145,7 @@ class RuntimeOptions {
   std::size_t max_queued_ = 65536;
   std::size_t max_runs_ = 0;
   std::size_t run_bytes_ = 0;
+  std::size_t compile_bytes_ = 0;
   std::size_t cache_bytes_ = std::size_t{64} << 20;
   std::shared_ptr<const detail::Environment> environment_;
   OperatorRegistry operators_;

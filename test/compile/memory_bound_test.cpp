@@ -1,0 +1,88 @@
+// How much memory compiles may take at once.
+#define BOOST_TEST_MODULE compile_memory_bound
+#include <boost/test/unit_test.hpp>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/coroutine.hpp"
+#include "support/graphs.hpp"
+#include "support/operators.hpp"
+#include "support/values.hpp"
+
+using namespace lazyfx;
+using support::Call;
+using support::vec;
+
+namespace {
+
+constexpr std::size_t mebibyte = std::size_t{1} << 20;
+
+/// forward(x): t::held(x) + a weight of a mebibyte's first elements.
+std::unique_ptr<LazyGraphModule> heavy(Runtime& runtime, float value) {
+  Container root;
+  Tensor weight = Tensor::empty(DType::f32, Shape{mebibyte / 4});
+  for (float& v : weight.mutable_values<float>()) v = value;
+  root.set_tensor("w", weight);
+  auto graph = std::make_shared<Graph>();
+  const Node held = graph->call_function("t::held", {graph->placeholder("x", support::f32(1))});
+  graph->output(graph->call_function("onnx::Add", {held, graph->get_attr("w")}));
+  return std::make_unique<LazyGraphModule>(runtime, graph, &root);
+}
+
+struct Bounded {
+  std::shared_ptr<support::Gate> gate = std::make_shared<support::Gate>();
+  Runtime runtime;
+  support::OpenAtEnd open{*gate};
+  explicit Bounded(std::size_t bytes)
+      : runtime(RuntimeOptions().threads(2).compile_bytes(bytes).operators(
+            support::standard_and(support::held_in_compile("t::held", gate)))) {}
+};
+
+float first_of(const Value& value) { return value.as_tensor().values<float>()[0]; }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(compiles_that_need_more_memory_than_there_may_be_follow_one_another) {
+  Bounded bounded(mebibyte * 3 / 2);
+  const auto a = heavy(bounded.runtime, 1), b = heavy(bounded.runtime, 2);
+  a->recompile();
+  b->recompile();
+  bounded.gate->wait_for_arrivals(1);
+  LazyGraphModule small(bounded.runtime, support::plus(1));
+  support::Loop loop;
+  Call call(loop, small, vec({0, 0, 0, 0}));
+  BOOST_TEST(first_of(call.get()) == 1);  // there is room for it, and a thread
+  BOOST_TEST(bounded.runtime.stats().queued == 1u);
+  BOOST_TEST(bounded.gate->arrivals() == 1u);
+  bounded.gate->open();
+  Call call_a(loop, *a, vec({0})), call_b(loop, *b, vec({0}));
+  BOOST_TEST(first_of(call_a.get()) == 1);
+  BOOST_TEST(first_of(call_b.get()) == 2);
+}
+
+BOOST_AUTO_TEST_CASE(compiles_that_fit_together_run_together) {
+  Bounded bounded(3 * mebibyte);
+  const auto a = heavy(bounded.runtime, 1), b = heavy(bounded.runtime, 2);
+  a->recompile();
+  b->recompile();
+  bounded.gate->wait_for_arrivals(2);
+}
+
+BOOST_AUTO_TEST_CASE(a_compile_that_needs_more_than_there_may_be_is_left_to_whoever_calls_and_then_runs_alone) {
+  Bounded bounded(mebibyte / 2);
+  const auto a = heavy(bounded.runtime, 1), b = heavy(bounded.runtime, 2);
+  a->recompile();
+  BOOST_TEST((a->state() == ModuleState::dirty));
+  BOOST_TEST(bounded.runtime.stats().compiles_deferred == 1u);
+  support::Loop loop;
+  Call call_a(loop, *a, vec({0})), call_b(loop, *b, vec({0}));
+  bounded.gate->wait_for_arrivals(1);
+  BOOST_TEST(bounded.runtime.stats().queued == 1u);
+  bounded.gate->open();
+  BOOST_TEST(first_of(call_a.get()) == 1);
+  BOOST_TEST(first_of(call_b.get()) == 2);
+}
