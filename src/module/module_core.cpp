@@ -52,6 +52,8 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
       set_nested();
       if (rewires) {
         rewire(std::move(wiring), retired);
+        // Others are awaited from above now.
+        if (is_awaited_above || !waiters_.empty()) runtime_->nest().waits.fetch_add(1, std::memory_order_relaxed);
         asked_ = is_awaited_above ? static_cast<int>(above) : nobody;
       }
       good_until = effective_until();

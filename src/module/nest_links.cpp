@@ -93,7 +93,6 @@ void ModuleCore::rewire(std::shared_ptr<Wiring> wiring, hazard::Retirement& reti
   drop(wired_, retired);
   wired_ = std::move(wiring);
   attach(wired_);
-  runtime_->nest().waits.fetch_add(1, std::memory_order_relaxed);
 }
 
 void ModuleCore::attach(const std::shared_ptr<Wiring>& wiring) noexcept {

@@ -140,12 +140,49 @@ void ModuleCore::look_above(std::uint64_t waits) noexcept {
   }
 }
 
+/// Searches above this and below them by turns, so that it costs what the smaller side does: building a chain from either end is linear.
 const ModuleTable::Link* ModuleCore::find_caller(const ModuleTable& table) {
-  if (parents_.empty() || table.linked.empty()) return nullptr;
-  walk_up([](const ModuleCore&) { return true; });
-  const auto calls = [&](const ModuleTable::Link& link) { return core_of(link).place_.walk == place_.walk; };
-  const auto found = std::find_if(table.linked.begin(), table.linked.end(), calls);
-  return found == table.linked.end() ? nullptr : &*found;
+  struct Search {
+    std::uint64_t walk;
+    WalkOrder pending;
+    std::atomic<std::uint64_t>& visits;
+
+    void add(ModuleCore& core, std::size_t origin) {
+      if (core.place_.walk == walk) return;
+      visits.fetch_add(1, std::memory_order_relaxed);
+      core.place_ = WalkPlace{};
+      core.place_.walk = walk;
+      core.place_.origin = origin;
+      (pending.first == nullptr ? pending.first : pending.last->place_.after) = &core;
+      pending.last = &core;
+    }
+    ModuleCore* take() { return pending.first == nullptr ? nullptr : std::exchange(pending.first, pending.first->place_.after); }
+  };
+  Nest& nest = runtime_->nest();
+  Search above{++nest.walks, {}, nest.visits}, below{++nest.walks, {}, nest.visits};
+  above.add(*this, 0);
+  for (std::size_t i = 0; i < table.linked.size(); ++i) {
+    ModuleCore& core = core_of(table.linked[i]);
+    if (&core == this) return &table.linked[i];
+    below.add(core, i);
+  }
+  for (;;) {
+    ModuleCore* const caller = above.take();
+    if (caller == nullptr) return nullptr;
+    for (const Edge& edge : caller->parents_) {
+      if (edge.parent->place_.walk == below.walk) return &table.linked[edge.parent->place_.origin];
+      above.add(*edge.parent, 0);
+    }
+    ModuleCore* const called = below.take();
+    if (called == nullptr) return nullptr;
+    for (const Wiring* wiring : {called->wired_.get(), called->old_.get()}) {
+      if (wiring == nullptr) continue;
+      for (const Edge& edge : wiring->edges) {
+        if (edge.child->place_.walk == above.walk) return &table.linked[called->place_.origin];
+        below.add(*edge.child, called->place_.origin);
+      }
+    }
+  }
 }
 
 /// This, and all modules below.

@@ -56,6 +56,7 @@ struct WalkPlace {
   ModuleCore* below = nullptr;  ///< on the stack
   ParentEdges::iterator next;  ///< edge that the stack goes on with
   const Edge* via = nullptr;  ///< by which the walk came
+  std::size_t origin = 0;  ///< where the walk came from, of several places
   ModuleCore* after = nullptr;  ///< in the order that the walk made
   ModuleCore* before = nullptr;
 };

@@ -488,6 +488,34 @@ BOOST_AUTO_TEST_CASE(marks_of_many_modules_that_one_chain_calls_walk_it_once) {
   BOOST_TEST(call(*top) == static_cast<float>(2 * width));
 }
 
+BOOST_AUTO_TEST_CASE(a_chain_is_built_from_either_end_in_linear_time) {
+  constexpr std::size_t depth = 1000;
+  Runtime runtime(RuntimeOptions().threads(2));
+  for (const bool from_the_top : {false, true}) {
+    const std::uint64_t before = runtime.stats().nest_visits;
+    std::vector<Lazy> chain{leaf(runtime, 1)};
+    chain.back()->recompile();
+    for (std::size_t i = 0; i < depth; ++i) {
+      if (!from_the_top) {
+        chain.push_back(sum_of(runtime, {chain.back()}));
+        chain.back()->recompile();
+        continue;
+      }
+      const Lazy below = leaf(runtime, 1);
+      Graph& graph = chain.back()->graph();
+      chain.back()->set_submodule("c0", below);
+      {
+        const auto scope = graph.inserting_before(graph.output_node());
+        graph.output_node().update_arg(0, graph.call_module("c0", {graph.find("x")}));
+      }
+      chain.back()->recompile();
+      chain.push_back(below);
+    }
+    BOOST_TEST(call(from_the_top ? *chain.front() : *chain.back()) == 1);
+    BOOST_TEST(runtime.stats().nest_visits - before < 40 * depth);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(children_that_publish_one_by_one_relink_a_chain_above_them_once) {
   constexpr std::size_t width = 500, depth = 500;
   Runtime runtime(RuntimeOptions().threads(2));
