@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <set>
 #include <utility>
 
 #include "compile/arena.hpp"
@@ -41,6 +42,43 @@ compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
   return limits;
 }
 
+/// The timers of an executor from outside, which are its context's work until they have fired or were cancelled.
+class Timers : public std::enable_shared_from_this<Timers> {
+ public:
+  explicit Timers(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  void add(compile::Workplace::Time when, std::function<void()> function) {
+    auto timer = std::make_shared<Timer>(executor_, when);
+    {
+      const std::lock_guard lock(mutex_);
+      pending_.insert(timer);
+    }
+    timer->async_wait([self = shared_from_this(), timer, function = std::move(function)](boost::system::error_code error) {
+      {
+        const std::lock_guard lock(self->mutex_);
+        self->pending_.erase(timer);
+      }
+      if (!error) function();
+    });
+  }
+  void cancel() {
+    std::set<std::shared_ptr<Timer>> pending;
+    {
+      const std::lock_guard lock(mutex_);
+      pending.swap(pending_);
+    }
+    for (const auto& timer : pending) {
+      boost::asio::post(executor_, [timer] { timer->cancel(); });
+    }
+  }
+
+ private:
+  using Timer = boost::asio::steady_timer;
+  const boost::asio::any_io_executor executor_;
+  std::mutex mutex_;
+  std::set<std::shared_ptr<Timer>> pending_;  // protected by mutex_
+};
+
 /// An Asio executor as a place to work. Its context outlives the runtime's work, as the option asks.
 std::shared_ptr<const Environment> environment_of(const RuntimeOptions& options) {
   if (options.environment()) return options.environment();
@@ -48,12 +86,11 @@ std::shared_ptr<const Environment> environment_of(const RuntimeOptions& options)
   if (options.executor()) {
     const auto executor = options.executor();
     environment->workplace.post = [executor](std::function<void()> function) { boost::asio::post(executor, std::move(function)); };
-    environment->workplace.post_at = [executor](compile::Workplace::Time when, std::function<void()> function) {
-      auto timer = std::make_shared<boost::asio::steady_timer>(executor, when);
-      timer->async_wait([timer, function = std::move(function)](boost::system::error_code error) {
-        if (!error) function();
-      });
+    const auto timers = std::make_shared<Timers>(executor);
+    environment->workplace.post_at = [timers](compile::Workplace::Time when, std::function<void()> function) {
+      timers->add(when, std::move(function));
     };
+    environment->stop = [timers] { timers->cancel(); };
   }
   return environment;
 }
@@ -119,7 +156,11 @@ void RuntimeCore::begin_stop() {
       const std::lock_guard lock(mutex_);
       for (const auto& [key, flight] : flights_) flight->stop.store(true, std::memory_order_relaxed);
     }
-    if (environment_->stop) environment_->stop();
+    try {
+      if (environment_->stop) environment_->stop();
+    } catch (const std::bad_alloc&) {
+      // Timers that could not be cancelled fire, and find nothing to do.
+    }
   }
   scheduler_->begin_stop();
 }

@@ -126,11 +126,13 @@ void ModuleCore::request(Priority priority) {
     NestLock lock(*this);
     if (!needs_recompile() || has_failed()) return;
     Failure refused;
-    if (needs_compile()) static_cast<void>(ensure(priority, refused));
+    const bool is_new = phase_ == Phase::idle;
+    Admission admission = Admission::bounded;
+    if (needs_compile() && ensure(priority, refused) && is_new) admission = Admission::admitted;
     if (lock.nested()) {
       lock.unlock_module();
       Stamp from = 0;
-      static_cast<void>(ask_below(priority, false, from, woken, retired));
+      static_cast<void>(ask_below(priority, false, admission, from, woken, retired));
     }
   }
   woken.wake();

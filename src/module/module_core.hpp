@@ -107,7 +107,6 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   // REQUIRES: mutex_ held.
   using Admission = compile::Scheduler::Admission;
   bool ensure(compile::Priority priority, compile::Failure& refusal, Admission admission = Admission::bounded);
-  Admission admission_of(const Waiter& waiter) const noexcept;
   /// Whoever awaited it may have left: what it asked for is as urgent as those who are left want it, and what nobody can use stops.
   void settle_for_less() noexcept;
   void publish(std::shared_ptr<const Publication> publication, hazard::Retirement& retired) noexcept;
@@ -146,7 +145,8 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   compile::Failure catch_up_with(const compile::ModuleTable& table, Woken& woken, hazard::Retirement& retired) noexcept;
   bool relink(Woken& woken, hazard::Retirement& retired);
   void fail_above(const compile::Failure& failure, Stamp from, Stamp up_to, Woken& woken) noexcept;
-  compile::Failure ask_below(compile::Priority priority, bool anyhow, Stamp& from, Woken& woken, hazard::Retirement& retired);
+  compile::Failure ask_below(compile::Priority priority, bool anyhow, Admission& admission, Stamp& from, Woken& woken,
+                             hazard::Retirement& retired);
   // REQUIRES: the nest's mutex held.
   bool is_wired(const std::shared_ptr<const compile::ModuleTable>& table) const noexcept {
     return table->linked.empty() ? !wired_ : wired_ && wired_->table == table;

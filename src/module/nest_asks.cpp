@@ -65,8 +65,9 @@ void ModuleCore::fail_above(const Failure& failure, Stamp from, Stamp up_to, Wok
 }
 
 /// Asks for whatever this waits for below. A module there that is known not to compile is an answer: nothing is asked for then, unless
-/// `anyhow`, and calls made at `from` or later cannot be served.
-Failure ModuleCore::ask_below(Priority priority, bool anyhow, Stamp& from, Woken& woken, hazard::Retirement& retired) {
+/// `anyhow`, and calls made at `from` or later cannot be served. `admission`: of the first; then that of what belongs to the same call.
+Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admission, Stamp& from, Woken& woken,
+                              hazard::Retirement& retired) {
   const int asked = static_cast<int>(priority);
   if (const Failure failure = catch_up(woken, retired)) return failure;
   const WalkOrder order = walk_down(asked);
@@ -88,18 +89,16 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Stamp& from, Woken
     }
   }
   if (failure && !anyhow) return failure;
-  // Who blocks helps with all of them, so it needs no thread of the pool; a compile that asks for those below does not.
-  const bool helps = priority == Priority::blocking && !anyhow;
-  Admission admission = helps ? Admission::helped : Admission::bounded;
   for (ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {
     const std::lock_guard lock(core->mutex_);
     if (!core->needs_compile() || core->has_failed()) continue;
     Failure refused;
+    const bool is_new = core->phase_ == Phase::idle;
     if (!core->ensure(priority, refused, admission)) {
       from = 0;
       return refused;
     }
-    if (!helps) admission = Admission::admitted;  // a call finds room as a whole
+    if (is_new && admission == Admission::bounded) admission = Admission::admitted;  // a call finds room as a whole
   }
   if (failure) return failure;
   for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) core->asked_ = std::max(core->asked_, asked);
@@ -133,7 +132,8 @@ void ModuleCore::compile_below() {
     const Priority priority = requested_;
     lock.unlock_module();
     Stamp from = 0;
-    const Failure failure = ask_below(priority, true, from, woken, retired);
+    Admission admission = Admission::bounded;
+    const Failure failure = ask_below(priority, true, admission, from, woken, retired);
     if (failure) {
       {
         const std::lock_guard module_lock(mutex_);

@@ -51,6 +51,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   Woken woken;
   hazard::Retirement retired;
   bool linked = false;
+  Admission admission = waiter->priority == Priority::blocking ? Admission::helped : Admission::bounded;  // who blocks helps
   {
     NestLock lock(*this);
     if (lock.nested() && !owing_.empty() && (!is_served(*waiter) || waiter->stamp == 0)) {
@@ -61,7 +62,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
     if (lock.nested() && !failure && !is_served(*waiter) && !has_failed() && !runtime_->stopping() && asked_ < static_cast<int>(waiter->priority)) {
       lock.unlock_module();
       Stamp from = 0;
-      failure = ask_below(waiter->priority, false, from, woken, retired);
+      failure = ask_below(waiter->priority, false, admission, from, woken, retired);
       lock.lock_module();
     }
     if (is_served(*waiter)) {
@@ -73,7 +74,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       failure = Failure::stopped();
     } else if (failure) {
       if (keeps_last_good_ && waiter->accepts_last_good && published_) failure = Failure(), published = published_;
-    } else if (!needs_compile() || ensure(waiter->priority, failure, admission_of(*waiter))) {
+    } else if (!needs_compile() || ensure(waiter->priority, failure, admission)) {
       waiter->self = waiter;
       waiter->waits = true;
       waiter->since = compile::Observer::Clock::now();
@@ -92,12 +93,6 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   }
   woken.wake();
   return linked;
-}
-
-/// A call finds room as a whole: with those below, which were asked first. Who blocks helps, and needs none.
-ModuleCore::Admission ModuleCore::admission_of(const Waiter& waiter) const noexcept {
-  if (waiter.priority == Priority::blocking) return Admission::helped;
-  return wired_ && !wired_->stale.empty() ? Admission::admitted : Admission::bounded;
 }
 
 bool ModuleCore::unlink(Waiter& waiter) {

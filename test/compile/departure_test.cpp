@@ -221,6 +221,16 @@ BOOST_AUTO_TEST_CASE(threads_retire_though_a_timer_is_set) {
   BOOST_TEST(runtime.stats().threads == 1u);  // which waits for the timer
 }
 
+BOOST_AUTO_TEST_CASE(an_executor_from_outside_keeps_no_timer_of_a_runtime_that_has_stopped) {
+  boost::asio::io_context context;
+  {
+    Runtime runtime(RuntimeOptions().executor(context.get_executor()));
+    LazyGraphModule module(runtime, plus(1), nullptr, LazyGraphModuleOptions().schedule(Schedule::debounced).quiet_time(1h));
+    module.recompile();
+  }
+  context.run();  // ends with the test's time limit if the timer is left
+}
+
 // ---- Blocking where one cannot wait ------------------------------------------------------------------------------------------------------
 
 namespace {
