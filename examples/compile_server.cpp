@@ -1,15 +1,19 @@
 // An HTTP server that holds models in lazy modules: PUT takes a graph and answers at once, while it compiles in the background; POST runs it,
 // waiting for that compile only; another PUT replaces it hot. docs/compile_server.md shows it at work.
+#include <atomic>
 #include <iostream>
+#include <map>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include <boost/asio.hpp>
+#include <lazyfx/interop/onnx.hpp>
+#include <lazyfx/interop/text.hpp>
 #include <lazyfx/module/lazy_graph_module.hpp>
 #include <nlohmann/json.hpp>
 
 #include "serving/listener.hpp"
-#include "serving/models.hpp"
 #include "serving/wire.hpp"
 
 namespace {
@@ -19,6 +23,23 @@ using serving::refuse, serving::reply, serving::Request, serving::Response;
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using Json = nlohmann::ordered_json;
+
+/// What one PUT brought, as one piece that nobody edits: whoever holds it names inputs and outputs as the very graph does that answers him.
+struct Model {
+  Model(Runtime& runtime, const std::string& name, onnx::ImportedModel file)
+      : ports(std::move(file)), module(runtime, ports.graph, ports.root.get(), LazyGraphModuleOptions().class_name(name)) {}
+
+  const onnx::ImportedModel ports;
+  LazyGraphModule module;
+  std::uint64_t version = 1;  ///< the how manieth of its name
+  std::atomic<bool> was_short{false};  ///< of memory or of room in a queue, at the last call: what failed then is not to be remembered
+};
+
+onnx::ImportedModel read_model(const std::string& name, std::string file, const OperatorRegistry& operators) {
+  if (is_text_graph(file)) return import_text(file, name, operators);
+  const auto bytes = std::make_shared<const std::string>(std::move(file));
+  return onnx::import_model(std::as_bytes(std::span(*bytes)), bytes, name, operators);
+}
 
 http::status status_of(ErrorKind kind) {
   switch (kind) {
@@ -34,64 +55,105 @@ http::status status_of(ErrorKind kind) {
 /// Of what is being caught.
 Response refusal() try { throw; } catch (const Error& e) {
   return refuse(status_of(e.kind()), e.what());
-} catch (const std::bad_alloc&) { return refuse(http::status::service_unavailable, "out of memory"); }
+} catch (const std::bad_alloc&) { return refuse(http::status::service_unavailable, "out of memory"); } catch (const std::exception& e) {
+  return refuse(http::status::internal_server_error, e.what());
+}
 
-asio::awaitable<Response> infer(std::shared_ptr<serving::Model> model, const Request& request) {
-  std::shared_ptr<const onnx::ImportedModel> ports;
-  {
-    const std::lock_guard lock(model->editing);
-    ports = model->ports;
-  }
-  const bool raw = request[http::field::content_type] == "application/octet-stream";
-  std::vector<Value> inputs = raw ? serving::inputs_of_bytes(*ports, request.body()) : serving::inputs_of_json(*ports, request.body());
-  const Value result = co_await model->module->forward(Inputs(std::move(inputs)));
-  if (!raw) co_return reply(http::status::ok, serving::json_of(*ports, result));
+bool is_raw(const Request& request) {
+  const std::string_view type = request[http::field::content_type];
+  const std::string_view essence = type.substr(0, type.find_first_of("; \t"));
+  return boost::beast::iequals(essence, "application/octet-stream");
+}
+
+asio::awaitable<Response> write(std::shared_ptr<Model> model, Value result, bool raw) try {
+  if (!raw) co_return reply(http::status::ok, serving::json_of(model->ports, result));
   const Tensor first = serving::first_tensor(result);
   Response response = reply(http::status::ok, serving::bytes_of(first), "application/octet-stream");
+  response.set("X-DType", to_string(first.dtype()));
   response.set("X-Shape", to_string(first.shape()));
   co_return response;
-}
+} catch (...) { co_return refusal(); }
 
 class Server {
  public:
   asio::awaitable<Response> answer(Request& request) {
-    try {
-      const std::string target(request.target());
-      const auto method = request.method();
-      if (target == "/models" && method == http::verb::get) co_return list();
-      if (target == "/metrics" && method == http::verb::get) {
-        co_return reply(http::status::ok, to_prometheus(runtime_.stats()), "text/plain; version=0.0.4");
-      }
-      const std::string prefix = "/models/", name = target.starts_with(prefix) ? target.substr(prefix.size()) : "";
-      const char* const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-      if (name.empty() || name.size() > 64 || name.find_first_not_of(letters) != std::string::npos) {
-        co_return refuse(http::status::not_found,
-                         "there is /models, /models/NAME and /metrics; a NAME has up to 64 letters, digits and ._-");
-      }
-      if (method == http::verb::put) {
-        auto importing = put(name, std::move(request.body()));  // a large model takes a while: not on the loop
-        co_return co_await asio::co_spawn(importers_, std::move(importing), asio::use_awaitable);
-      }
-      const auto model = models_.find(name);
-      if (!model) co_return refuse(http::status::not_found, "there is no model '" + name + "'");
-      if (method == http::verb::post) co_return co_await infer(model, request);
-      if (method != http::verb::delete_) co_return refuse(http::status::method_not_allowed, "a model takes PUT, POST and DELETE");
-      models_.erase(name);
-      co_return reply(http::status::ok, Json{{"name", name}}.dump() + "\n");
-    } catch (...) { co_return refusal(); }
+    const std::string target(request.target());
+    const auto method = request.method();
+    const bool reads = method == http::verb::get || method == http::verb::head;
+    if (target == "/models" && reads) co_return list();
+    if (target == "/metrics" && reads) co_return reply(http::status::ok, to_prometheus(runtime_.stats()), "text/plain; version=0.0.4");
+    const std::string prefix = "/models/", name = target.starts_with(prefix) ? target.substr(prefix.size()) : "";
+    const char* const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (name.empty() || name.size() > 64 || name.find_first_not_of(letters) != std::string::npos) {
+      co_return refuse(http::status::not_found, "there is /models, /models/NAME and /metrics; a NAME has up to 64 letters, digits and ._-");
+    }
+    if (method == http::verb::put) {
+      auto putting = put(name, std::move(request.body()));
+      co_return co_await aside(std::move(putting));
+    }
+    const auto model = find(name);
+    if (!model) co_return refuse(http::status::not_found, "there is no model '" + name + "'");
+    if (method == http::verb::post) {
+      auto inferring = infer(model, request);
+      co_return co_await aside_if_long(request.body().size(), std::move(inferring));
+    }
+    if (method != http::verb::delete_) co_return refuse(http::status::method_not_allowed, "a model takes PUT, POST and DELETE");
+    erase(name);
+    co_return reply(http::status::ok, Json{{"name", name}}.dump() + "\n");
   }
 
  private:
+  /// Beside the loop, which serves others meanwhile.
+  asio::awaitable<Response> aside(asio::awaitable<Response> work) {
+    return asio::co_spawn(asio::make_strand(pool_), std::move(work), asio::use_awaitable);
+  }
+  asio::awaitable<Response> aside_if_long(std::size_t bytes, asio::awaitable<Response> work) {
+    return bytes < 64 << 10 ? std::move(work) : aside(std::move(work));
+  }
+
   asio::awaitable<Response> put(std::string name, std::string file) try {
-    const bool added = models_.put(name, std::move(file));
-    co_return reply(added ? http::status::created : http::status::ok, Json{{"name", name}}.dump() + "\n");
+    const auto fresh = std::make_shared<Model>(runtime_, name, read_model(name, std::move(file), runtime_.operators()));
+    fresh->module.prefetch();
+    std::shared_ptr<Model> old;  // goes when the last call that found it has been answered
+    {
+      const std::lock_guard lock(mutex_);
+      auto& present = models_[name];
+      if (present) fresh->version = present->version + 1;
+      old = std::exchange(present, fresh);
+    }
+    co_return reply(old ? http::status::ok : http::status::created, Json{{"name", name}}.dump() + "\n");
   } catch (...) { co_return refusal(); }
 
+  asio::awaitable<Response> infer(std::shared_ptr<Model> model, const Request& request) try {
+    const bool raw = is_raw(request);
+    Inputs inputs(raw ? serving::inputs_of_bytes(model->ports, request.body()) : serving::inputs_of_json(model->ports, request.body()));
+    if (model->was_short.exchange(false)) model->module.retry();
+    Value result = co_await model->module.forward(std::move(inputs));
+    const std::size_t bytes = serving::byte_size(result);
+    auto writing = write(model, std::move(result), raw);
+    co_return co_await aside_if_long(bytes, std::move(writing));
+  } catch (...) {
+    Response refused = refusal();
+    if (refused.result() == http::status::service_unavailable) model->was_short = true;
+    co_return refused;
+  }
+
+  std::shared_ptr<Model> find(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto at = models_.find(name);
+    return at == models_.end() ? nullptr : at->second;
+  }
+
+  void erase(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    models_.erase(name);
+  }
+
   Response list() const {
+    const std::lock_guard lock(mutex_);
     Json all = Json::array();
-    for (const auto& [name, model] : models_.all()) {
-      const GraphModule& module = *model->module;
-      all.push_back({{"name", name}, {"generation", module.generation()}, {"ready", module.state() == ModuleState::clean}});
+    for (const auto& [name, model] : models_) {
+      all.push_back({{"name", name}, {"version", model->version}, {"ready", model->module.state() == ModuleState::clean}});
     }
     return reply(http::status::ok, all.dump(2) + "\n");
   }
@@ -99,25 +161,30 @@ class Server {
   Runtime runtime_{RuntimeOptions().on_event([](const CompileEvent& event) {
     if (event.kind == CompileEventKind::failed && event.generation != 0) std::cerr << event.module << ": " << event.error->what() << '\n';
   })};
-  serving::Models models_{runtime_};
-  asio::thread_pool importers_{2};
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Model>> models_;  // protected by mutex_
+  asio::thread_pool pool_{2};
 };
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc > 4 || (argc > 1 && argv[1][0] == '-')) {
-    std::cerr << "usage: compile_server [PORT [THREADS [BODY_LIMIT_MIB]]]     models are ONNX or text; 127.0.0.1 only, since it asks "
+  if (argc > 5 || (argc > 1 && argv[1][0] == '-')) {
+    std::cerr << "usage: compile_server [PORT [THREADS [PUT_MIB [POST_MIB]]]]     models are ONNX or text; 127.0.0.1 only, since it asks "
                  "nobody who he is\n";
     return 2;
   }
-  const int port = argc > 1 ? std::stoi(argv[1]) : 8080, threads = argc > 2 ? std::stoi(argv[2]) : 2;
-  const std::uint64_t limit = argc > 3 ? std::stoul(argv[3]) : 512;
+  const auto given = [&](int i, unsigned long otherwise) { return argc > i ? std::stoul(argv[i]) : otherwise; };
+  const auto threads = static_cast<int>(given(2, 2));
   asio::io_context loop(threads);
   Server server;
-  serving::Listener listener(loop, static_cast<std::uint16_t>(port), limit << 20, [&](Request& request) { return server.answer(request); });
+  serving::Listener listener(loop, static_cast<std::uint16_t>(given(1, 8080)), {.put = given(3, 512) << 20, .other = given(4, 16) << 20},
+                             [&](Request& request) { return server.answer(request); });
   asio::signal_set signals(loop, SIGINT, SIGTERM);
-  signals.async_wait([&](boost::system::error_code, int) { listener.stop(); });
+  signals.async_wait([&](boost::system::error_code, int) {
+    signals.clear();  // the next one ends the process at once
+    listener.stop();
+  });
   listener.start();
   std::cout << "listening on http://127.0.0.1:" << listener.port() << std::endl;
   std::vector<std::jthread> others;
