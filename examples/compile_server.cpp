@@ -31,7 +31,7 @@ struct Model {
 
   const onnx::ImportedModel ports;
   LazyGraphModule module;
-  std::uint64_t version = 1;  ///< the how manieth of its name
+  std::uint64_t version = 1;  ///< 1, and one more with each replacement
   std::atomic<bool> was_short{false};  ///< of memory or of room in a queue, at the last call: what failed then is not to be remembered
 };
 
