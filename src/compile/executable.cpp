@@ -78,18 +78,22 @@ Executable::Answer Executable::request(const Signature& signature, std::shared_p
       return {nullptr, runtime->refusal(submitted)};
     }
   }
-  slot->making->listeners.push_back(std::move(listener));
+  auto& listeners = slot->making->listeners;
+  listeners.push_back(std::move(listener));
+  listeners.back()->plan_wait.begin(runtime->observer());
   return {};
 }
 
 Executable::Answer Executable::make_now(const Signature& signature) {
   const auto runtime = runtime_.lock();
+  std::optional<WaitHere> waiting;
   std::unique_lock lock(mutex_);
   for (;;) {
     Slot* slot = find_slot(signature);
     if (slot != nullptr && slot->answer.ready()) return slot->answer;
     Failure refusal;
     if (slot == nullptr && (slot = add_slot(signature, refusal)) == nullptr) return {nullptr, std::move(refusal)};
+    if (runtime && !waiting) waiting.emplace(runtime->observer());
     if (!slot->making->building && (!slot->making->job || (runtime && runtime->scheduler().withdraw(*slot->making->job)))) {
       slot->making->job.reset();
       slot->making->building = true;
@@ -167,18 +171,22 @@ PlanAnswer Executable::build(const Signature& signature) {
   bool keep = true;
   std::optional<Watch> watch;
   if (runtime) watch.emplace(runtime->observer(), Watch::Of::plan, source().class_name, 0);
+  const auto fail = [&] {
+    answer.failure = Failure::current();
+    if (watch) watch->failed(answer.failure);
+    if (runtime) runtime->counters().specializations_failed.fetch_add(1, std::memory_order_relaxed);
+  };
   try {
     answer.plan = make(signature, runtime);
-    if (runtime) runtime->count_specialization();
+    if (runtime) runtime->counters().specializations.fetch_add(1, std::memory_order_relaxed);
     if (watch) watch->finished();
   } catch (const Stopped&) {
     answer.failure = Failure::stopped();
     keep = false;
   } catch (const std::bad_alloc&) {
-    answer.failure = Failure::current();
+    fail();
     keep = false;  // a later try may find memory
-  } catch (...) { answer.failure = Failure::current(); }
-  if (watch && answer.failure.error() && keep) watch->failed(answer.failure);
+  } catch (...) { fail(); }
   watch.reset();  // seen by whoever is told
   settle(signature, answer, keep);
   if (runtime && answer.plan) runtime->grown(shared_from_this());
@@ -186,6 +194,7 @@ PlanAnswer Executable::build(const Signature& signature) {
 }
 
 void Executable::settle(const Signature& signature, const Answer& answer, bool keep) {
+  const auto runtime = runtime_.lock();
   std::vector<std::shared_ptr<PlanListener>> listeners;
   {
     const std::lock_guard lock(mutex_);
@@ -199,7 +208,10 @@ void Executable::settle(const Signature& signature, const Answer& answer, bool k
     }
     settled_.notify_all();
   }
-  for (const auto& listener : listeners) listener->on_plan(answer);
+  for (const auto& listener : listeners) {
+    if (runtime) listener->plan_wait.end(runtime->observer());
+    listener->on_plan(answer);
+  }
 }
 
 /// The oldest answer makes room for the newest; a failure takes no plan's.

@@ -8,6 +8,7 @@
 
 #include "compile/charge.hpp"
 #include "compile/failure.hpp"
+#include "compile/observer.hpp"
 #include "compile/plan.hpp"
 #include "compile/program.hpp"
 #include "compile/scheduler.hpp"
@@ -32,6 +33,7 @@ class PlanListener {
  public:
   virtual ~PlanListener() = default;
   virtual void on_plan(const PlanAnswer& answer) noexcept = 0;
+  Wait plan_wait;  ///< until then, or until it is given up
 };
 
 /// The compiled form of one content: its program, and a bounded table of plans by input signature. Shared by every module whose content is

@@ -11,10 +11,13 @@
 
 namespace lazyfx::compile {
 
+class Subscriber;
+
 /// How a compile ended: an executable, a failure, or neither (it was stopped, since nobody could use it).
 struct CompileOutcome {
   std::shared_ptr<Executable> executable;
   Failure failure;
+  const Subscriber* watched = nullptr;  ///< whose events tell of it already
 };
 
 /// A module that wants one generation compiled.

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <ostream>
+#include <utility>
 
 #include "compile/arena.hpp"
 #include "compile/watch.hpp"
@@ -31,11 +32,13 @@ Observer::Observer(const RuntimeOptions& options) {
   if (options.on_event()) events_ = std::make_unique<EventQueue>(options.on_event());
 }
 
-void Observer::tell(CompileEventKind kind, const std::string& module, std::uint64_t generation) noexcept {
+void Observer::tell(CompileEventKind kind, const std::string& module, std::uint64_t generation,
+                    std::shared_ptr<const Error> error) noexcept {
   if (!events_) return;
   CompileEvent event;
   event.kind = kind;
   event.generation = generation;
+  event.error = std::move(error);
   try {
     event.module = module;
   } catch (const std::bad_alloc&) {
@@ -68,7 +71,8 @@ void Observer::write_trace(std::ostream& out) const {
 void Observer::fill(RuntimeStats& s) const {
   s.marks_coalesced = coalesced.load(std::memory_order_relaxed);
   s.compiles_superseded = superseded.load(std::memory_order_relaxed);
-  s.waits = waits.load(std::memory_order_relaxed);
+  s.waits = waits_.load(std::memory_order_relaxed);
+  s.waiting = waiting_.load(std::memory_order_relaxed);
   if (events_) {
     s.events_lost = events_->lost();
     s.hook_failures = events_->failures();

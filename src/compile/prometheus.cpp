@@ -49,8 +49,12 @@ std::string escape(std::string_view value) {
 class Exposition {
  public:
   explicit Exposition(PrometheusLabels labels) {
-    for (const auto& [name, value] : labels) {
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const auto& [name, value] = labels[i];
       if (!is_label_name(name)) throw Error(ErrorKind::invalid_argument, "'" + name + "' cannot be the name of a Prometheus label");
+      for (const auto& [before, its_value] : labels.first(i)) {
+        if (before == labels[i].first) throw Error(ErrorKind::invalid_argument, "'" + before + "' is the name of two Prometheus labels");
+      }
       labels_ += (labels_.empty() ? "" : ",") + name + "=\"" + escape(value) + "\"";
     }
   }
@@ -117,12 +121,13 @@ nanoseconds Histogram::quantile(double q) const noexcept {
 std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   Exposition out(labels);
   out.counter("marks_total", s.marks, "Marks: calls of recompile.");
-  out.counter("marks_coalesced_total", s.marks_coalesced, "Marks that a compile already asked for answers too.");
+  out.counter("marks_coalesced_total", s.marks_coalesced, "Marks that came before the compile of the mark before had begun.");
   out.counter("compiles_started_total", s.compiles_started, "Compiles begun.");
   out.counter("compiles_finished_total", s.compiles_finished, "Compiles that gave an executable.");
   out.counter("compiles_superseded_total", s.compiles_superseded, "Compiles given up for a newer mark.");
-  out.counter("compiles_cancelled_total", s.compiles_cancelled, "Compiles dropped or stopped because nobody could use them.");
+  out.counter("compiles_cancelled_total", s.compiles_cancelled, "Compiles stopped at a step because nobody could use them.");
   out.counter("compiles_failed_total", s.compiles_failed, "Compiles that failed.");
+  out.counter("compiles_dropped_total", s.compiles_dropped, "Compiles taken from the queue before they began.");
   out.counter("flights_joined_total", s.flights_joined, "Compiles shared with one under way for equal content.");
   out.counter("cache_hits_total", s.cache_hits, "Compiles answered by a living executable of equal content.");
   out.counter("cache_misses_total", s.cache_misses, "Compiles that had to be made.");
@@ -130,19 +135,20 @@ std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   out.counter("compiles_deferred_total", s.compiles_deferred, "Background compiles that found the queue full.");
   out.counter("overloaded_total", s.overloaded, "Awaited compiles that found the queue full of awaited work.");
   out.counter("specializations_total", s.specializations, "Plans made for an input signature.");
+  out.counter("specializations_failed_total", s.specializations_failed, "Input signatures that no plan could be made for.");
   out.counter("kernels_made_total", s.kernels_made, "Kernels made for convolutions and matrix products.");
   out.counter("kernels_shared_total", s.kernels_shared, "Kernels that a plan took because an equal one was alive.");
   out.counter("constants_packed_total", s.constants_packed, "Constants brought into the order that a kernel reads.");
   out.counter("constants_shared_total", s.constants_shared, "Packed constants that a kernel took because an equal one was alive.");
   out.counter("runs_total", s.runs, "Calls computed on the pool.");
-  out.counter("waits_total", s.waits, "Awaiters that had to wait for a compile.");
+  out.counter("waits_total", s.waits, "Awaiters that had to wait for a compile or a plan.");
   out.counter("relinks_total", s.relinks, "Times a module took over what a submodule published.");
   out.counter("nest_visits_total", s.nest_visits, "Modules looked at to carry marks, calls and failures between modules.");
   out.counter("events_lost_total", s.events_lost, "Events that the hook was too slow for.");
   out.counter("hook_failures_total", s.hook_failures, "Events during which the hook threw.");
   out.gauge("queued_jobs", s.queued, "Jobs in the queue.");
   out.gauge("running_jobs", s.running, "Jobs on pool threads.");
-  out.gauge("waiting_calls", s.waiting, "Awaiters waiting for a compile.");
+  out.gauge("waiting_calls", s.waiting, "Awaiters waiting for a compile or a plan.");
   out.gauge("pool_threads", s.threads, "Threads of the pool.");
   out.gauge("cached_executables", s.cached, "Executables that the cache keeps.");
   out.gauge("cached_bytes", s.cached_bytes, "Their size, weights included.");

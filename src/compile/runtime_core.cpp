@@ -21,7 +21,8 @@ using compile::Flight;
 
 namespace {
 
-void add(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+// Released, so that who sees an end counted sees its beginning too.
+void add(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_release); }
 
 compile::SchedulerLimits limits_of(const RuntimeOptions& options) {
   compile::SchedulerLimits limits;
@@ -313,6 +314,7 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
   const compile::StopToken stop(&flight.stop, &give_way);
   compile::Watch watch(observer_, compile::Watch::Of::compile, flight.source.class_name, flight.generation);
   CompileOutcome outcome;
+  outcome.watched = flight.leader.get();
   try {
     auto program = compile::bind_program(flight.source, options_.operators(), stop, kernels_);
     auto executable = std::make_shared<Executable>(flight.key, program, weak_from_this(), options_.max_signatures());

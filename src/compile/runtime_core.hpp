@@ -70,12 +70,10 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   void trim(std::size_t bytes);
 
   struct Counters {
-    std::atomic<std::uint64_t> marks{0}, started{0}, finished{0}, cancelled{0}, failed{0}, joined{0}, hits{0}, specializations{0}, runs{0};
-    std::atomic<std::uint64_t> known_failures{0}, deferred{0}, overloaded{0}, relinks{0};
-    std::atomic<std::size_t> waiting{0};
+    std::atomic<std::uint64_t> marks{0}, started{0}, finished{0}, cancelled{0}, failed{0}, dropped{0}, joined{0}, hits{0}, runs{0};
+    std::atomic<std::uint64_t> known_failures{0}, deferred{0}, overloaded{0}, relinks{0}, specializations{0}, specializations_failed{0};
   };
   Counters& counters() noexcept { return counters_; }
-  void count_specialization() noexcept { counters_.specializations.fetch_add(1, std::memory_order_relaxed); }
   compile::Observer& observer() noexcept { return observer_; }
   const std::shared_ptr<compile::KernelTable>& kernels() const noexcept { return kernels_; }
   Nest& nest() noexcept { return nest_; }

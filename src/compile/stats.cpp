@@ -6,10 +6,11 @@ RuntimeStats RuntimeCore::stats() const {
   check_not_forked();
   RuntimeStats s;
   s.marks = counters_.marks.load();
-  s.compiles_started = counters_.started.load();
   s.compiles_finished = counters_.finished.load();
   s.compiles_cancelled = counters_.cancelled.load();
   s.compiles_failed = counters_.failed.load();
+  s.compiles_started = counters_.started.load();  // after their ends, which it is not to be behind
+  s.compiles_dropped = counters_.dropped.load();
   s.flights_joined = counters_.joined.load();
   s.cache_hits = counters_.hits.load();
   s.known_failures = counters_.known_failures.load();
@@ -25,8 +26,8 @@ RuntimeStats RuntimeCore::stats() const {
   }
   s.cache_misses = s.compiles_started;  // every other admission found or joined one
   s.specializations = counters_.specializations.load();
+  s.specializations_failed = counters_.specializations_failed.load();
   s.runs = counters_.runs.load();
-  s.waiting = counters_.waiting.load();
   s.queued = scheduler_->queued();
   s.running = scheduler_->running();
   s.oldest_job = scheduler_->oldest_job();

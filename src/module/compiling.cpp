@@ -75,7 +75,7 @@ void ModuleCore::drop_job(compile::Job::Dropped why) {
     NestLock lock(*this);
     job_.reset();
     phase_ = Phase::idle;
-    runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+    runtime_->counters().dropped.fetch_add(1, std::memory_order_relaxed);
     tell(CompileEventKind::cancelled, generation());
     Failure refusal;
     if (why == compile::Job::Dropped::stopped) {
@@ -173,6 +173,10 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
       take_served(woken);
     }
     if (failure) {
+      if (outcome.watched != this) {
+        const bool was_stopped = !outcome.executable && !outcome.failure;
+        tell(was_stopped ? CompileEventKind::cancelled : CompileEventKind::failed, generation, was_stopped ? nullptr : failure.error());
+      }
       if (outcome.failure) {
         failed_generation_ = std::max(failed_generation_, generation);
         if (generation == this->generation()) {
@@ -237,7 +241,7 @@ void ModuleCore::settle_for_less() noexcept {
     if (phase_ == Phase::queued && runtime_->scheduler().withdraw(*job_)) {
       job_.reset();
       phase_ = Phase::idle;
-      runtime_->counters().cancelled.fetch_add(1, std::memory_order_relaxed);
+      runtime_->counters().dropped.fetch_add(1, std::memory_order_relaxed);
       tell(CompileEventKind::cancelled, generation());
     }
   }

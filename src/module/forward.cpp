@@ -104,7 +104,10 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
  private:
   std::shared_ptr<ForwardOperation> self() { return std::static_pointer_cast<ForwardOperation>(shared_from_this()); }
 
-  void withdraw() override { core_->runtime().scheduler().withdraw(*this); }
+  void withdraw() override {
+    plan_wait.end(core_->runtime().observer());
+    core_->runtime().scheduler().withdraw(*this);
+  }
 
   void watch_deadline() {
     if (!options_.deadline()) return;

@@ -23,8 +23,8 @@ ModuleCore::~ModuleCore() {
   compile::unravel(std::move(published_));
 }
 
-void ModuleCore::tell(CompileEventKind kind, std::uint64_t generation) const noexcept {
-  runtime_->observer().tell(kind, marked_.class_name, generation);
+void ModuleCore::tell(CompileEventKind kind, std::uint64_t generation, std::shared_ptr<const Error> error) const noexcept {
+  runtime_->observer().tell(kind, marked_.class_name, generation, std::move(error));
 }
 
 void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanoseconds> schedule_in, bool count) {
@@ -63,10 +63,11 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     }
     old = std::exchange(marked_, std::move(source));
     compile_bytes_.store(compile::compile_bytes(marked_), std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_acq_rel);
+    const std::uint64_t before = generation_.fetch_add(1, std::memory_order_acq_rel);
     if (count) runtime_->counters().marks.fetch_add(1, std::memory_order_relaxed);
+    if (count && is_mark_ && compiling_ < before) runtime_->observer().coalesced.fetch_add(1, std::memory_order_relaxed);
+    is_mark_ = count;
     failure_ = Failure();
-    if (phase_ == Phase::queued || wanted_) runtime_->observer().coalesced.fetch_add(1, std::memory_order_relaxed);
     // What nobody awaits is superseded. A queued job needs nothing: it takes the newest when it begins.
     if (waiters_.empty() && !is_awaited_above) detach_compile();
     if (lock.nested() && effective_until() != good_until) {

@@ -123,7 +123,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   void end_wait(Waiter& waiter) noexcept;
   void schedule_at(compile::Scheduler::Time when) noexcept;
   void detach_compile();
-  void tell(CompileEventKind kind, std::uint64_t generation) const noexcept;
+  void tell(CompileEventKind kind, std::uint64_t generation, std::shared_ptr<const Error> error = {}) const noexcept;
   bool compile_wanted(compile::Priority& priority);
   compile::Failure restart(Woken& failed);
   /// Publishes a compiled generation: true. False: keeps it for when its submodules have published something.
@@ -205,6 +205,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   std::uint64_t compiling_ = 0;  ///< generation of the flight
   bool wanted_ = false;  ///< compile the newest when the present compile has ended
   bool abandoned_ = false;
+  bool is_mark_ = false;  ///< the newest generation came by a mark that is counted
   compile::Priority wanted_priority_ = compile::Priority::background;
   compile::Priority requested_ = compile::Priority::background;  ///< of the queued or running compile
   compile::Priority unawaited_ = compile::Priority::background;  ///< the same, but for those who wait

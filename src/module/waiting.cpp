@@ -59,7 +59,8 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       failure = catch_up(woken, retired);
       lock.lock_module();
     }
-    if (lock.nested() && !failure && !is_served(*waiter) && !has_failed() && !runtime_->stopping() && asked_ < static_cast<int>(waiter->priority)) {
+    if (lock.nested() && !failure && !is_served(*waiter) && !has_failed() && !runtime_->stopping() &&
+        asked_ < static_cast<int>(waiter->priority)) {
       lock.unlock_module();
       Stamp from = 0;
       failure = ask_below(waiter->priority, false, admission, from, woken, retired);
@@ -84,8 +85,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
         runtime_->nest().waiting.insert(*waiter);
         runtime_->nest().waits.fetch_add(1, std::memory_order_release);
       }
-      runtime_->observer().waits.fetch_add(1, std::memory_order_relaxed);
-      runtime_->counters().waiting.fetch_add(1, std::memory_order_relaxed);
+      runtime_->observer().wait_begins();
       linked = true;
     } else {
       asked_ = lock.nested() ? nobody : asked_;  // refused: who calls from above has to hear of it
@@ -120,8 +120,7 @@ void ModuleCore::end_wait(Waiter& waiter) noexcept {
     runtime_->nest().waiting.erase(runtime_->nest().waiting.iterator_to(waiter));
     runtime_->nest().waits.fetch_add(1, std::memory_order_release);
   }
-  runtime_->observer().wait_time.add(compile::Observer::Clock::now() - waiter.since);
-  runtime_->counters().waiting.fetch_sub(1, std::memory_order_relaxed);
+  runtime_->observer().wait_ends(waiter.since);
 }
 
 void ModuleCore::take_served(Woken& out) noexcept {

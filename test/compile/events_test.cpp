@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include <boost/asio/bind_executor.hpp>
+
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/coroutine.hpp"
@@ -48,10 +50,13 @@ class Log {
     heard_.wait(lock, [&] { return std::any_of(events_.begin(), events_.end(), [&](const CompileEvent& e) { return e.kind == kind; }); });
   }
   /// "started 1 finished 1 ...", without steps.
-  std::string story() const {
+  std::string story() const { return story_of(""); }
+  /// Of one module; of all without its name.
+  std::string story_of(const std::string& module) const {
     std::string text;
     for (const CompileEvent& event : events()) {
-      if (event.kind != Kind::step) text += std::string(to_string(event.kind)) + " " + std::to_string(event.generation) + ". ";
+      if (event.kind == Kind::step || (!module.empty() && event.module != module)) continue;
+      text += std::string(to_string(event.kind)) + " " + std::to_string(event.generation) + ". ";
     }
     return text;
   }
@@ -168,6 +173,63 @@ BOOST_AUTO_TEST_CASE(a_hit_is_published_without_a_start) {
   runtime.stop();
   BOOST_TEST(log.story() == "scheduled 1. started 1. finished 1. published 1. scheduled 1. published 1. ");
   BOOST_TEST(log.events().back().module == "Other");
+}
+
+BOOST_AUTO_TEST_CASE(a_generation_of_content_that_is_known_not_to_compile_fails_without_a_start) {
+  Log log;
+  Runtime runtime(RuntimeOptions().on_event(log.hook()));
+  LazyGraphModule one(runtime, chain({"my::unheard"}), nullptr, named("One")),
+      other(runtime, chain({"my::unheard"}), nullptr, named("Other"));
+  BOOST_CHECK_THROW(one(Inputs(zeros)), CompileError);
+  BOOST_CHECK_THROW(other(Inputs(zeros)), CompileError);
+  runtime.stop();
+  BOOST_TEST(log.story() == "scheduled 1. started 1. failed 1. scheduled 1. failed 1. ");
+  const CompileEvent last = log.events().back();
+  BOOST_TEST(last.module == "Other");
+  const auto error = std::dynamic_pointer_cast<const CompileError>(last.error);
+  BOOST_REQUIRE(error);
+  BOOST_TEST(error->op() == "my::unheard");
+}
+
+BOOST_AUTO_TEST_CASE(everyone_whose_content_one_compile_is_made_for_fails_with_it) {
+  const auto gate = std::make_shared<support::Gate>();
+  Log log;
+  Runtime runtime(
+      RuntimeOptions().threads(2).on_event(log.hook()).operators(support::standard_and(support::acts_in_compile("t::broken", [gate] {
+        gate->pass(), throw std::runtime_error("no");
+      }))));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule one(runtime, chain({"t::broken"}), nullptr, named("One")), other(runtime, chain({"t::broken"}), nullptr, named("Other"));
+  one.prefetch();
+  gate->wait_for_arrivals(1);
+  other.recompile();
+  while (runtime.stats().flights_joined == 0) std::this_thread::yield();
+  gate->open();
+  BOOST_CHECK_THROW(other(Inputs(zeros)), CompileError);
+  runtime.stop();
+  BOOST_TEST(log.story_of("One") == "scheduled 1. started 1. failed 1. ");
+  BOOST_TEST(log.story_of("Other") == "scheduled 2. failed 2. ");
+  for (const CompileEvent& event : log.events()) BOOST_TEST((event.error != nullptr) == (event.kind == Kind::failed));
+}
+
+BOOST_AUTO_TEST_CASE(everyone_whose_content_a_stopped_compile_was_made_for_is_cancelled_with_it) {
+  const auto gate = std::make_shared<support::Gate>();
+  Log log;
+  Runtime runtime(
+      RuntimeOptions().threads(2).on_event(log.hook()).operators(support::standard_and(support::held_in_compile("t::held", gate))));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule one(runtime, held_plus(1), nullptr, named("One")), other(runtime, held_plus(1), nullptr, named("Other"));
+  one.prefetch();
+  gate->wait_for_arrivals(1);
+  other.prefetch();
+  while (runtime.stats().flights_joined == 0) std::this_thread::yield();
+  support::Loop loop;
+  runtime.stop(boost::asio::bind_executor(loop, [](std::exception_ptr) {}));
+  gate->open();
+  loop.run();
+  runtime.stop();
+  BOOST_TEST(log.story_of("One") == "scheduled 1. started 1. cancelled 1. ");
+  BOOST_TEST(log.story_of("Other") == "scheduled 1. cancelled 1. ");
 }
 
 BOOST_AUTO_TEST_CASE(the_hook_is_called_on_one_thread_that_is_nobodys_and_may_look_at_everything) {

@@ -148,6 +148,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
   s.queued = 26, s.running = 27, s.waiting = 28, s.executables = 29, s.plans = 30;
   s.executable_bytes = 31, s.weight_bytes = 32, s.arena_bytes = 33, s.oldest_job = std::chrono::milliseconds(1500);
   s.known_failures = 34, s.compiles_deferred = 35, s.overloaded = 36, s.threads = 37, s.cached = 38, s.cached_bytes = 39;
+  s.compiles_dropped = 45, s.specializations_failed = 46;
   s.kernels_made = 40, s.kernels_shared = 41, s.constants_packed = 42, s.constants_shared = 43;
   s.queue_wait.counts[0] = 5, s.queue_wait.counts[2] = 7, s.queue_wait.counts[Histogram::bucket_count - 1] = 1;
   s.queue_wait.sum = std::chrono::nanoseconds(9'000'000'123'456'789);
@@ -160,6 +161,8 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
                                                                 {"compiles_superseded_total", 15},
                                                                 {"compiles_cancelled_total", 16},
                                                                 {"compiles_failed_total", 17},
+                                                                {"compiles_dropped_total", 45},
+                                                                {"specializations_failed_total", 46},
                                                                 {"flights_joined_total", 18},
                                                                 {"cache_hits_total", 19},
                                                                 {"cache_misses_total", 20},
@@ -217,6 +220,12 @@ BOOST_AUTO_TEST_CASE(label_names_that_the_format_forbids_are_refused) {
     const Labels labels = {{name, "x"}};
     BOOST_CHECK_THROW(to_prometheus(RuntimeStats(), labels), Error);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_label_name_that_comes_twice_is_refused) {
+  const Labels labels = {{"zone", "1"}, {"runtime", "a"}, {"zone", "2"}};
+  BOOST_CHECK_EXCEPTION(to_prometheus(RuntimeStats(), labels), Error,
+                        [](const Error& e) { return std::string(e.what()).find("'zone'") != std::string::npos; });
 }
 
 BOOST_AUTO_TEST_CASE(a_runtime_that_worked_is_well_formed_too) {

@@ -95,6 +95,40 @@ BOOST_AUTO_TEST_CASE(marks_that_one_compile_answers_for_are_coalesced) {
   BOOST_TEST((s.oldest_job == nanoseconds(0)));
 }
 
+BOOST_AUTO_TEST_CASE(marks_of_a_module_that_compiles_later_are_coalesced_too) {
+  for (const Schedule schedule : {Schedule::on_demand, Schedule::debounced}) {
+    Runtime runtime;
+    LazyGraphModule module(runtime, plus(0), nullptr, LazyGraphModuleOptions().schedule(schedule).quiet_time(std::chrono::hours(1)));
+    for (int i = 1; i <= 1000; ++i) edit(module, i);
+    BOOST_TEST(runtime.stats().marks_coalesced == 999u);
+    module(Inputs(zeros));
+    const RuntimeStats s = runtime.stats();
+    BOOST_TEST(s.marks == 1000u);
+    BOOST_TEST(s.compiles_started == 1u);
+    BOOST_TEST(s.marks_coalesced == 999u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_mark_after_the_compile_of_the_one_before_it_has_begun_is_not_coalesced) {
+  Held held;
+  LazyGraphModule module(held.runtime, held_plus(0), nullptr, LazyGraphModuleOptions().schedule(Schedule::on_demand));
+  module.prefetch();  // the generation it was built with is no mark
+  held.compiles->wait_for_arrivals(1);
+  edit(module, 1);
+  held.compiles->open();
+  module(Inputs(zeros));
+  edit(module, 2);
+  module(Inputs(zeros));
+  edit(module, 1);
+  module(Inputs(zeros));  // from the cache
+  edit(module, 3);
+  module(Inputs(zeros));
+  const RuntimeStats s = held.runtime.stats();
+  BOOST_TEST(s.marks == 4u);
+  BOOST_TEST(s.cache_hits == 1u);
+  BOOST_TEST(s.marks_coalesced == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_compile_given_up_for_a_newer_mark_is_superseded_and_stops) {
   Held held;
   LazyGraphModule module(held.runtime, held_plus(1));
@@ -128,7 +162,37 @@ BOOST_AUTO_TEST_CASE(an_awaited_compile_is_not_superseded) {
   BOOST_TEST(s.compiles_finished == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(a_module_destroyed_unobserved_leaves_one_cancelled_compile) {
+BOOST_AUTO_TEST_CASE(every_compile_that_began_has_ended_one_way_or_is_under_way) {
+  Held held;
+  const auto adds_up = [&] {
+    const RuntimeStats s = held.runtime.stats();
+    return s.compiles_started == s.compiles_finished + s.compiles_failed + s.compiles_cancelled + held.runtime.compiles().size();
+  };
+  support::Loop loop;
+  LazyGraphModule broken(held.runtime, chain({"t::broken"})), module(held.runtime, held_plus(1));
+  BOOST_CHECK_THROW(broken(Inputs(zeros)), CompileError);
+  BOOST_TEST(adds_up());
+  module.recompile();
+  held.compiles->wait_for_arrivals(1);
+  for (int i = 0; i < 5; ++i) {
+    LazyGraphModule never_begun(held.runtime, plus(i));
+    never_begun.recompile();
+  }
+  BOOST_TEST(adds_up());
+  BOOST_TEST(held.runtime.compiles().size() == 1u);
+  edit(module, 2);  // the one under way is given up
+  held.compiles->open();
+  Call(loop, module, zeros).get();
+  BOOST_TEST(adds_up());
+  const RuntimeStats s = held.runtime.stats();
+  BOOST_TEST(s.compiles_started == 3u);
+  BOOST_TEST(s.compiles_finished == 1u);
+  BOOST_TEST(s.compiles_failed == 1u);
+  BOOST_TEST(s.compiles_cancelled == 1u);
+  BOOST_TEST(s.compiles_dropped == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_module_destroyed_unobserved_leaves_one_dropped_compile) {
   Held held;
   LazyGraphModule busy(held.runtime, chain({"t::held"}));
   busy.prefetch();
@@ -138,7 +202,8 @@ BOOST_AUTO_TEST_CASE(a_module_destroyed_unobserved_leaves_one_cancelled_compile)
     module.recompile();
   }
   const RuntimeStats s = held.runtime.stats();
-  BOOST_TEST(s.compiles_cancelled == 1u);
+  BOOST_TEST(s.compiles_dropped == 1u);
+  BOOST_TEST(s.compiles_cancelled == 0u);
   BOOST_TEST(s.compiles_superseded == 0u);
   BOOST_TEST(s.queued == 0u);
 }
@@ -196,6 +261,55 @@ BOOST_AUTO_TEST_CASE(plans_for_new_signatures_are_timed_apart_from_compiles) {
   BOOST_TEST(s.specialize_time.count() == 2u);
   BOOST_TEST(s.specializations == 2u);
   BOOST_TEST(s.plans == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(calls_that_wait_for_the_plan_of_a_new_signature_are_waits) {
+  Held held(2);
+  LazyGraphModule module(held.runtime, plus(1, TensorType(DType::f32, {Dim("N")}))), busy(held.runtime, held_plus(1)),
+      busy_too(held.runtime, held_plus(2));
+  module.real_recompile();
+  support::Loop loop;
+  Call one(loop, busy, zeros), two(loop, busy_too, zeros);
+  held.compiles->wait_for_arrivals(2);  // nobody is left to make a plan
+  const RuntimeStats before = held.runtime.stats();
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 8; ++i) calls.push_back(std::make_unique<Call>(loop, module, zeros));
+  RuntimeStats s = held.runtime.stats();
+  BOOST_TEST(s.waiting == before.waiting + 8);
+  BOOST_TEST(s.waits == before.waits + 8);
+  BOOST_TEST(s.wait_time.count() == before.wait_time.count());
+  calls[0]->cancel();
+  BOOST_CHECK_THROW(calls[0]->get(), boost::system::system_error);
+  s = held.runtime.stats();
+  BOOST_TEST(s.waiting == before.waiting + 7);
+  BOOST_TEST(s.wait_time.count() == before.wait_time.count() + 1);
+  held.compiles->open();
+  for (std::size_t i = 1; i < calls.size(); ++i) calls[i]->get();
+  one.get(), two.get();
+  s = held.runtime.stats();
+  BOOST_TEST(s.waiting == 0u);
+  BOOST_TEST(s.wait_time.count() == s.waits);
+  module(Inputs(vec({1, 2})));  // makes its plan itself, as it would its compile
+  BOOST_TEST(held.runtime.stats().waits == s.waits + 1);
+  BOOST_TEST(held.runtime.stats().wait_time.count() == s.waits + 1);
+  BOOST_TEST(held.runtime.stats().waiting == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(plans_that_fail_are_counted) {
+  Held held;
+  auto graph = std::make_shared<Graph>();
+  graph->output(graph->call_function("t::broken", {graph->placeholder("x", TensorType(DType::f32, {Dim("N")}))}));
+  LazyGraphModule module(held.runtime, graph);
+  support::Loop loop;
+  BOOST_CHECK_THROW(Call(loop, module, zeros).get(), CompileError);
+  BOOST_CHECK_THROW(module(Inputs(zeros)), CompileError);  // known by now
+  BOOST_CHECK_THROW(module(Inputs(vec({1, 2}))), CompileError);
+  const RuntimeStats s = held.runtime.stats();
+  BOOST_TEST(s.compiles_finished == 1u);
+  BOOST_TEST(s.compiles_failed == 0u);
+  BOOST_TEST(s.specializations == 0u);
+  BOOST_TEST(s.specializations_failed == 2u);
+  BOOST_TEST(s.specialize_time.count() == s.specializations_failed);
 }
 
 BOOST_AUTO_TEST_CASE(signatures_that_are_refused_push_no_plan_out) {

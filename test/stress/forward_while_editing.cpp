@@ -232,7 +232,8 @@ int main(int argc, char** argv) {
   }
   std::cout << "seed " << settings.seed << ": " << calls << " calls, " << stats.marks << " marks, " << stats.compiles_started
             << " compiles started, " << stats.compiles_finished << " finished, " << stats.compiles_cancelled << " cancelled, "
-            << stats.compiles_failed << " failed, " << stats.cache_hits << " hits, " << stats.specializations << " specializations\n";
+            << stats.compiles_dropped << " dropped, " << stats.compiles_failed << " failed, " << stats.cache_hits << " hits, "
+            << stats.specializations << " specializations\n";
   if (wrong) std::cerr << "seed " << settings.seed << " gave a wrong answer\n";
   return wrong ? 1 : 0;
 }

@@ -69,9 +69,9 @@ class History {
     const RuntimeStats s = runtime_->stats();
     must(s.waiting == 0, "somebody waits although nothing will happen any more");
     must(s.queued == 0 && s.running == 0 && world_.compiling() == 0, "work is left although nothing will happen any more");
-    // Cancelled counts what was dropped from the queue too.
     must(s.compiles_started <= s.compiles_finished + s.compiles_failed + s.compiles_cancelled, "a compile has ended nowhere");
-    must(s.compiles_finished + s.compiles_failed <= s.compiles_started, "a compile has ended twice");
+    must(s.compiles_started >= s.compiles_finished + s.compiles_failed + s.compiles_cancelled, "a compile has ended twice");
+    must(s.wait_time.count() == s.waits, "a wait has ended nowhere or twice");
   }
 
  private:

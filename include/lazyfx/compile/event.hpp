@@ -14,7 +14,8 @@
 namespace lazyfx {
 
 /// What became of a compile. A generation goes scheduled, started, step..., then one of finished, failed, cancelled; and published when its
-/// module answers with it. A generation whose content somebody else compiled, or has compiled, is published without having started.
+/// module answers with it. One whose content another module's compile is made for, or was made for before, is published, failed or cancelled
+/// without having started.
 enum class CompileEventKind : std::uint8_t {
   scheduled,  ///< its job is in the queue; it compiles the newest generation when it begins, which may be a later one
   started,  ///< a thread compiles it

@@ -28,17 +28,19 @@ struct Histogram {
   LAZYFX_API std::chrono::nanoseconds quantile(double q) const noexcept;
 };
 
-/// What a runtime did since it started, and holds now. Each figure is exact, together they are not one instant.
+/// What a runtime did since it started, and holds now. Each figure is exact, together they are not one instant; but no compile's end is
+/// counted before its beginning, so compiles_started - compiles_finished - compiles_failed - compiles_cancelled are those under way.
 /// A call that is answered on its caller's thread by what is published already is neither counted nor timed: reading a clock would cost
 /// more than the call adds.
 struct RuntimeStats {
   std::uint64_t marks = 0;                ///< recompile() calls
-  std::uint64_t marks_coalesced = 0;      ///< marks that a compile already asked for answers too
+  std::uint64_t marks_coalesced = 0;      ///< marks before which the compile of the mark before had not begun: one answers for both
   std::uint64_t compiles_started = 0;     ///< generations whose compile began (a flight joined or found in the cache is not one)
   std::uint64_t compiles_finished = 0;
   std::uint64_t compiles_superseded = 0;  ///< under way when a newer mark came, and awaited by nobody: given up by their module
-  std::uint64_t compiles_cancelled = 0;   ///< dropped from the queue or stopped at a step, since nobody could use them
+  std::uint64_t compiles_cancelled = 0;   ///< begun, and stopped at a step, since nobody could use them
   std::uint64_t compiles_failed = 0;
+  std::uint64_t compiles_dropped = 0;     ///< never begun: taken from the queue, since nobody could use them or it was full
   std::uint64_t flights_joined = 0;       ///< a compile was already under way for equal content
   std::uint64_t cache_hits = 0;           ///< an executable for equal content was alive
   std::uint64_t cache_misses = 0;         ///< neither: the compile had to be made
@@ -46,12 +48,13 @@ struct RuntimeStats {
   std::uint64_t compiles_deferred = 0;    ///< background compiles that found the queue full: made when somebody calls
   std::uint64_t overloaded = 0;           ///< awaited compiles that found it full of awaited work
   std::uint64_t specializations = 0;      ///< plans made for an input signature
+  std::uint64_t specializations_failed = 0;  ///< input signatures that no plan could be made for
   std::uint64_t kernels_made = 0;         ///< for convolutions and matrix products, which are shared by content
   std::uint64_t kernels_shared = 0;       ///< an equal one was alive
   std::uint64_t constants_packed = 0;     ///< brought into the order that a kernel reads
   std::uint64_t constants_shared = 0;     ///< lay in that order already
   std::uint64_t runs = 0;                 ///< calls that left the caller's thread
-  std::uint64_t waits = 0;                ///< awaiters that had to wait for a compile, ever
+  std::uint64_t waits = 0;                ///< awaiters that had to wait for a compile or a plan, or to make it, ever
   std::uint64_t relinks = 0;              ///< times a module took over what a submodule published, without a compile of its own
   std::uint64_t nest_visits = 0;          ///< modules looked at to carry marks, calls and failures along the calls between modules
   std::uint64_t events_lost = 0;          ///< events that the hook was too slow for
@@ -80,7 +83,7 @@ using PrometheusLabels = std::span<const std::pair<std::string, std::string>>;
 
 /// `stats` in Prometheus's text exposition format, version 0.0.4 (serve it as "text/plain; version=0.0.4"), every name "lazyfx_...", times in
 /// seconds. `labels` are put on every sample, to tell runtimes of one process apart. Throws Error(invalid_argument) for a label name that the
-/// format does not allow; values may be any UTF-8.
+/// format does not allow, or that comes twice; values may be any UTF-8.
 LAZYFX_API std::string to_prometheus(const RuntimeStats& stats, PrometheusLabels labels = {});
 
 }  // namespace lazyfx
