@@ -1,17 +1,13 @@
-// What a lazy module adds to a call of its executable, once it is clean: blocking and awaited, on one thread and on two; and what waiting for
-// a compile costs beside other ways of waiting. Run it as: taskset -c 0,1 build/release/bin/bench/forward_bench
+// What a lazy module adds to a call of its executable, once it is clean: blocking and awaited, on one thread and on two, which when awaiting
+// run a loop each. Run it as: taskset -c 0,1 build/release/bin/bench/forward_bench
 #include <benchmark/benchmark.h>
 
-#include <atomic>
-#include <future>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -90,58 +86,10 @@ asio::awaitable<void> awaited_forward(benchmark::State& state) {
 void posted_executable(benchmark::State& state) { in_loop(state, post_and_run); }
 void awaited_call(benchmark::State& state) { in_loop(state, awaited_forward); }
 
-// Waiting for something that another thread does: one round is a request, its work (nothing) and its answer.
-
-asio::awaitable<void> mark_and_await(benchmark::State& state) {
-  Runtime runtime(RuntimeOptions().threads(1).cache_bytes(0));
-  auto graph = std::make_shared<Graph>();
-  const Node x = graph->placeholder("x", TensorType(DType::f32, Shape{4}));
-  graph->output(graph->call_function("onnx::Add", {x, 0.0}, {}, "total"));
-  LazyGraphModule module(runtime, graph);
-  double c = 0;
-  for (auto _ : state) {
-    graph->find("total").update_arg(1, c += 1);
-    module.recompile();
-    co_await module.wait_ready(Tier::baseline);
-  }
-}
-void awaited_compile(benchmark::State& state) { in_loop(state, mark_and_await); }
-
-asio::awaitable<void> through_channel(benchmark::State& state) {
-  asio::io_context other(1);
-  const auto work = asio::make_work_guard(other);
-  std::thread thread([&] { other.run(); });
-  const auto here = co_await asio::this_coro::executor;
-  for (auto _ : state) {
-    co_await asio::post(other, asio::use_awaitable);
-    co_await asio::post(here, asio::use_awaitable);
-  }
-  other.stop();
-  thread.join();
-}
-void asio_event(benchmark::State& state) { in_loop(state, through_channel); }
-
-void shared_future(benchmark::State& state) {
-  asio::io_context other(1);
-  const auto work = asio::make_work_guard(other);
-  std::thread thread([&] { other.run(); });
-  for (auto _ : state) {
-    std::promise<int> promise;
-    const std::shared_future<int> answer = promise.get_future().share();
-    asio::post(other, [&promise] { promise.set_value(1); });
-    benchmark::DoNotOptimize(answer.get());
-  }
-  other.stop();
-  thread.join();
-}
-
 }  // namespace
 
 BENCHMARK(executable)->Threads(1)->Threads(2);
 BENCHMARK(blocking_call)->Threads(1)->Threads(2);
-BENCHMARK(posted_executable);
-BENCHMARK(awaited_call);
-BENCHMARK(awaited_compile)->UseRealTime();
-BENCHMARK(asio_event)->UseRealTime();
-BENCHMARK(shared_future)->UseRealTime();
+BENCHMARK(posted_executable)->Threads(1)->Threads(2);
+BENCHMARK(awaited_call)->Threads(1)->Threads(2);
 BENCHMARK_MAIN();

@@ -1,6 +1,8 @@
 // What an event loop feels of compiling: how late a timer of one millisecond fires that has nothing to do with it, while 10,000 modules are
-// marked at once and compiled by the pool, while long calls are served, and, for comparison, while the loop compiles the same modules
-// itself. Run it as: taskset -c 0,1 build/release/bin/bench/loop_lateness [--niceness N | --only-when-idle], of the pool's threads
+// marked at once and compiled by the pool, while long calls are served, and, for comparison, while the loop compiles such modules itself.
+// The scenes are played in rounds, one after the other and then again, since what a machine does by itself differs from one minute to the
+// next by more than what is measured. Run it as:
+//   taskset -c 0,1 build/release/bin/bench/loop_lateness [--niceness N | --only-when-idle], of the pool's threads
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -27,7 +29,12 @@ namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
 constexpr int storm = 10'000;
-constexpr int storms = 25;  // one gives a hundred ticks, whose p99.9 is their worst
+constexpr int most_rounds = 16;
+constexpr auto most_time = std::chrono::seconds(100);  // no round begins after that
+// Of each scene in a round, so that each lasts a second or so.
+constexpr int storms = 5;
+constexpr int storms_inline = 2;
+constexpr int calls = 32;
 
 std::shared_ptr<Graph> ten_nodes(int which) {
   auto graph = std::make_shared<Graph>();
@@ -46,15 +53,32 @@ std::shared_ptr<Graph> long_run() {
   return graph;
 }
 
-struct Lateness {
-  std::vector<double> ms;
-  double seconds = 0;
-  void print(const char* what) {
-    std::sort(ms.begin(), ms.end());
-    const auto at = [&](double q) { return ms[std::min(ms.size() - 1, static_cast<std::size_t>(q * static_cast<double>(ms.size())))]; };
-    std::printf("%-48s %6.2f s  %6zu ticks  late: median %.3f ms, p99 %.3f, p99.9 %.3f, worst %.3f\n", what, seconds, ms.size(), at(0.5),
-                at(0.99), at(0.999), ms.back());
+/// How late the ticks of one scene were.
+class Lateness {
+ public:
+  explicit Lateness(const char* what) : what_(what) {}
+  void begin_round() { rounds_.emplace_back(); }
+  void tick(double ms) { rounds_.back().push_back(ms); }
+  void lasted(double seconds) { seconds_ += seconds; }
+  void print() const {
+    std::vector<double> all, p99s;
+    for (const auto& round : rounds_) {
+      all.insert(all.end(), round.begin(), round.end());
+      p99s.push_back(at(round, 0.99));
+    }
+    std::printf("%-46s%7.1f%8zu%9.3f%11.3f%9.3f%8.1f\n", what_, seconds_, all.size(), at(all, 0.5), at(p99s, 0.5), at(all, 0.999),
+                at(all, 1));
   }
+
+ private:
+  static double at(std::vector<double> values, double q) {
+    std::sort(values.begin(), values.end());
+    return values[std::min(values.size() - 1, static_cast<std::size_t>(q * static_cast<double>(values.size())))];
+  }
+
+  const char* const what_;
+  double seconds_ = 0;
+  std::vector<std::vector<double>> rounds_;
 };
 
 asio::awaitable<void> tick(Lateness& lateness, const bool& over) {
@@ -63,7 +87,7 @@ asio::awaitable<void> tick(Lateness& lateness, const bool& over) {
     const auto due = Clock::now() + std::chrono::milliseconds(1);
     timer.expires_at(due);
     co_await timer.async_wait(asio::use_awaitable);
-    lateness.ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - due).count());
+    lateness.tick(std::chrono::duration<double, std::milli>(Clock::now() - due).count());
   }
 }
 
@@ -79,7 +103,7 @@ void play(Lateness& lateness, const std::function<asio::awaitable<void>()>& act)
   asio::co_spawn(loop, tick(lateness, over), asio::detached);
   asio::co_spawn(loop, scene(act, over), asio::detached);
   loop.run();
-  lateness.seconds += std::chrono::duration<double>(Clock::now() - from).count();
+  lateness.lasted(std::chrono::duration<double>(Clock::now() - from).count());
 }
 
 asio::awaitable<void> pause(std::chrono::milliseconds t) {
@@ -96,7 +120,7 @@ Modules make_modules(Runtime& runtime, Schedule when, int from) {
   return modules;
 }
 
-asio::awaitable<void> idle() { co_await pause(std::chrono::seconds(6)); }
+asio::awaitable<void> idle() { co_await pause(std::chrono::seconds(1)); }
 
 asio::awaitable<void> marked(Modules& modules) {
   // The editor is the loop itself: it marks them in slices of its turn.
@@ -109,7 +133,7 @@ asio::awaitable<void> marked(Modules& modules) {
 
 asio::awaitable<void> served(LazyGraphModule& module) {
   const Tensor x = Tensor::zeros(DType::f32, Shape{1024, 1024});
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < calls; ++i) {
     Inputs inputs(x);
     co_await module.forward(std::move(inputs));
   }
@@ -126,14 +150,12 @@ asio::awaitable<void> inlined(Modules& modules) {
   }
 }
 
-void play_storms(const char* what, Runtime& runtime, Schedule when, asio::awaitable<void> (&act)(Modules&)) {
+void play_storms(Lateness& lateness, int how_many, Runtime& runtime, Schedule when, asio::awaitable<void> (&act)(Modules&)) {
   static int made = 0;  // each storm is of graphs that were never compiled
-  Lateness lateness;
-  for (int i = 0; i < storms; ++i, made += storm) {
+  for (int i = 0; i < how_many; ++i, made += storm) {
     Modules modules = make_modules(runtime, when, made);
     play(lateness, [&] { return act(modules); });
   }
-  lateness.print(what);
 }
 
 int run(int argc, char** argv) {
@@ -145,17 +167,20 @@ int run(int argc, char** argv) {
   else if (argc != 1)
     return 2;
   Runtime runtime(options.threads(2));
-  Lateness none, serving;
-  play(none, idle);
-  none.print("idle");
-  play_storms("10,000 marks, compiled on two pool threads", runtime, Schedule::on_mark, marked);
-  {
-    LazyGraphModule module(runtime, long_run());
-    module.real_recompile();
+  LazyGraphModule module(runtime, long_run());
+  module.real_recompile();
+  Lateness quiet("idle"), compiling("10,000 marks, compiled on two pool threads"), serving("calls of long runs, on the pool"),
+      compiling_here("10,000 marks, compiled in the loop, 64 a turn");
+  int rounds = 0;
+  for (const auto end = Clock::now() + most_time; rounds < most_rounds && Clock::now() < end; ++rounds) {
+    for (Lateness* scene : {&quiet, &compiling, &serving, &compiling_here}) scene->begin_round();
+    play(quiet, idle);
+    play_storms(compiling, storms, runtime, Schedule::on_mark, marked);
     play(serving, [&] { return served(module); });
-    serving.print("200 calls of long runs, on the pool");
+    play_storms(compiling_here, storms_inline, runtime, Schedule::on_demand, inlined);
   }
-  play_storms("10,000 marks, compiled in the loop, 64 a turn", runtime, Schedule::on_demand, inlined);
+  std::printf("%2d rounds; how late, in milliseconds           seconds   ticks   median  round p99    p99.9   worst\n", rounds);
+  for (const Lateness* scene : {&quiet, &compiling, &serving, &compiling_here}) scene->print();
   return 0;
 }
 
