@@ -179,7 +179,8 @@ int run(int argc, char** argv) {
     play(serving, [&] { return served(module); });
     play_storms(compiling_here, storms_inline, runtime, Schedule::on_demand, inlined);
   }
-  std::printf("%2d rounds; how late, in milliseconds           seconds   ticks   median  round p99    p99.9   worst\n", rounds);
+  std::printf("%2d %-43s%7s%8s%9s%11s%9s%8s\n", rounds, "rounds; how late, in milliseconds", "seconds", "ticks", "median", "round p99",
+              "p99.9", "worst");
   for (const Lateness* scene : {&quiet, &compiling, &serving, &compiling_here}) scene->print();
   return 0;
 }
