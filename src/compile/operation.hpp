@@ -8,18 +8,21 @@
 #include <thread>
 #include <utility>
 
+#include "compile/posts.hpp"
 #include "lazyfx/detail/completion.hpp"
 
 namespace lazyfx::compile {
 
 /// One asynchronous operation: its handler, and the work that keeps the handler's executor running. Completes exactly once, in finish(), called
-/// on that executor: whoever claims it has it called. When the handler is called no other thread touches its executor any more.
+/// on that executor: whoever claims it has it called. It may live on in other threads' hands when its handler is called, so nothing of the
+/// handler's is left in it then.
 template <class Signature>
 class Operation : public detail::Posted, public std::enable_shared_from_this<Operation<Signature>> {
  public:
   using Completion = detail::Completion<Signature>;
 
-  explicit Operation(Completion completion) : completion_(std::move(completion)), work_(completion_.executor()) {}
+  explicit Operation(Completion completion)
+      : completion_(std::move(completion)), work_(completion_.executor()), posts_(Posts::to(completion_.executor())) {}
 
   /// Asio calls it on the handler's executor, or its owner instead of it: the wait is over, whatever is under way.
   virtual void cancel() = 0;
@@ -45,18 +48,17 @@ class Operation : public detail::Posted, public std::enable_shared_from_this<Ope
   template <class... Args>
   void invoke(Args&&... args) {
     boost::asio::get_associated_cancellation_slot(completion_.handler()).clear();
-    auto handler = std::move(completion_.handler());
+    auto handler = completion_.release();
     const auto work = std::move(work_);
     std::move(handler)(std::forward<Args>(args)...);
   }
 
-  /// REQUIRES: called by whoever claimed. Has finish() called on the handler's executor once this thread has let go of that executor: what
-  /// completes a call may be the last thing its context ever does, and asio::post() touches the context after the function was queued. A
-  /// function that is run before that goes to the back of the queue, so that the context's thread is never held up. Nobody else could
-  /// complete the operation, so for want of memory it tries until there is some.
+  /// REQUIRES: called by whoever claimed. Has finish() called on the handler's executor, maybe before this returns. What completes a call may
+  /// be the last thing its context ever does: the context's destructor waits until this thread has let go of it. Nobody else could complete
+  /// the operation, so for want of memory it tries until there is some.
   void post() noexcept {
+    const Posts::UnderWay here(posts_);
     while (!try_to_post()) std::this_thread::yield();
-    let_go_.store(true, std::memory_order_release);
   }
 
  private:
@@ -66,18 +68,12 @@ class Operation : public detail::Posted, public std::enable_shared_from_this<Ope
       return true;
     } catch (const std::bad_alloc&) { return false; }
   }
-  void arrive() final {
-    if (!let_go_.load(std::memory_order_acquire)) {
-      if (try_to_post()) return;
-      while (!let_go_.load(std::memory_order_acquire)) std::this_thread::yield();
-    }
-    finish();
-  }
+  void arrive() final { finish(); }
 
   Completion completion_;
   boost::asio::executor_work_guard<boost::asio::any_io_executor> work_;
   std::atomic<bool> claimed_{false};
-  std::atomic<bool> let_go_{false};  ///< the thread that posted the completion touches the executor no more
+  const std::shared_ptr<Posts> posts_;
 };
 
 }  // namespace lazyfx::compile

@@ -34,14 +34,19 @@ class Completion {
 
   const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
   Handler& handler() noexcept { return handler_; }
-  /// REQUIRES: the handler has not been moved from before `posted` arrives.
-  void post(std::shared_ptr<Posted> posted) const {
-    post_(executor_, {boost::asio::get_associated_allocator(handler_), std::move(posted)});
+  /// The handler, to be called; nothing that was the caller's is left in here.
+  Handler release() noexcept {
+    executor_ = boost::asio::any_io_executor();
+    return std::move(handler_);
   }
+  /// REQUIRES: release() is not called before `posted` arrives. Once it may have arrived this is not looked at any more. An allocator of the
+  /// handler's that refuses is done without; throws std::bad_alloc when there is no other memory either.
+  void post(const std::shared_ptr<Posted>& posted) const { post_(executor_, handler_, posted); }
 
  private:
+  template <class Allocator>
   struct Run {
-    using allocator_type = boost::asio::associated_allocator_t<Handler>;
+    using allocator_type = Allocator;
     allocator_type get_allocator() const noexcept { return allocator; }
     void operator()() { posted->arrive(); }
 
@@ -50,15 +55,24 @@ class Completion {
   };
 
   template <class Executor>
-  static void post_to(const boost::asio::any_io_executor& executor, Run run) {
+  static void post_to(const boost::asio::any_io_executor& executor, const Handler& handler, const std::shared_ptr<Posted>& posted) {
     if (const Executor* native = executor.target<Executor>())
-      boost::asio::post(*native, std::move(run));
+      post_on(Executor(*native), handler, posted);
     else
-      boost::asio::post(executor, std::move(run));
+      post_on(boost::asio::any_io_executor(executor), handler, posted);
+  }
+
+  /// `executor` is a copy of this thread's own: what is posted may be running already, and let go of the other.
+  template <class Executor>
+  static void post_on(const Executor& executor, const Handler& handler, const std::shared_ptr<Posted>& posted) {
+    try {
+      const auto allocator = boost::asio::get_associated_allocator(handler);
+      boost::asio::post(executor, Run<boost::asio::associated_allocator_t<Handler>>{allocator, posted});
+    } catch (...) { boost::asio::post(executor, Run<std::allocator<void>>{{}, posted}); }
   }
 
   boost::asio::any_io_executor executor_;
-  void (*post_)(const boost::asio::any_io_executor&, Run);
+  void (*post_)(const boost::asio::any_io_executor&, const Handler&, const std::shared_ptr<Posted>&);
   Handler handler_;
 };
 
