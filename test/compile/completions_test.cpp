@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -19,49 +18,20 @@
 
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/graphs.hpp"
+#include "support/observed_executor.hpp"
 #include "support/operators.hpp"
 #include "support/values.hpp"
 
 using namespace lazyfx;
 namespace asio = boost::asio;
+using support::Observed;
+using support::Seen;
 
 namespace {
 
 const Tensor zeros = support::vec({0, 0, 0, 0});
 const auto on_caller = ForwardOptions().run_on(RunOn::caller);
 const auto on_pool = ForwardOptions().run_on(RunOn::pool);
-
-struct Seen {
-  std::atomic<int> posts{0};
-  std::atomic<int> copies{0};  ///< of the executor, now
-  std::atomic<bool> left{false};  ///< the post that `after_post` was called in is about to return
-  std::function<void()> after_post;  ///< called by who posts, when what is posted may be running already
-};
-
-/// An executor of `context` that tells what is done with it.
-class Observed {
- public:
-  Observed(asio::io_context& context, Seen& seen) noexcept : context_(&context), seen_(&seen) { ++seen_->copies; }
-  Observed(const Observed& other) noexcept : context_(other.context_), seen_(other.seen_) { ++seen_->copies; }
-  Observed& operator=(const Observed&) = delete;
-  ~Observed() { --seen_->copies; }
-
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
-  Observed require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
-  template <class F>
-  void execute(F f) const {
-    ++seen_->posts;
-    asio::require(context_->get_executor(), asio::execution::blocking.never).execute(std::move(f));
-    if (!seen_->after_post) return;
-    seen_->after_post();
-    seen_->left = true;
-  }
-  friend bool operator==(const Observed& a, const Observed& b) noexcept { return a.context_ == b.context_ && a.seen_ == b.seen_; }
-
- private:
-  asio::io_context* context_;
-  Seen* seen_;
-};
 
 /// A context with something on it that is under way, of which `called` tells.
 class Loop {

@@ -22,6 +22,7 @@
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
+#include "support/observed_executor.hpp"
 #include "support/operators.hpp"
 #include "support/values.hpp"
 
@@ -218,6 +219,27 @@ BOOST_AUTO_TEST_CASE(in_a_child_a_runtime_and_its_modules_are_destroyed_while_a_
     parent.reset();
   });
   BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(in_a_child_a_context_is_destroyed_that_a_thread_of_the_pool_was_posting_to) {
+  auto loop = std::make_unique<boost::asio::io_context>();
+  support::Gate inside;
+  support::Seen seen;
+  seen.after_post = [&] { inside.pass(); };
+  Runtime runtime(RuntimeOptions().threads(1));
+  const support::OpenAtEnd open(inside);
+  LazyGraphModule module(runtime, plus(1));
+  bool ready = false;
+  module.wait_ready(Tier::baseline, boost::asio::bind_executor(support::Observed(*loop, seen), [&](std::exception_ptr e) { ready = !e; }));
+  inside.wait_for_arrivals(1);
+  const int status = status_of_child([&](const Child& child) {
+    loop->run();
+    WANTS(ready);
+    loop.reset();
+  });
+  BOOST_TEST(status == 0);
+  loop->run();
+  inside.open();
 }
 
 BOOST_AUTO_TEST_CASE(a_child_forked_while_others_compile_call_and_free_never_hangs) {
