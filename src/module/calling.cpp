@@ -1,8 +1,65 @@
+#include <condition_variable>
+
+#include "module/forward.hpp"
 #include "module/module_core.hpp"
 
 namespace lazyfx::detail {
 
+using compile::Failure;
 using compile::Priority;
+
+namespace {
+
+/// The deadline of a run on its caller's own thread.
+class RunsOut final : public compile::BetweenSteps {
+ public:
+  explicit RunsOut(ForwardOptions::Clock::time_point when) noexcept : when_(when) {}
+  compile::StopToken token() noexcept { return compile::StopToken(&over_, this); }
+  void between_steps() noexcept override { over_.store(is_over(when_), std::memory_order_relaxed); }
+
+ private:
+  const ForwardOptions::Clock::time_point when_;
+  std::atomic<bool> over_{false};
+};
+
+/// A thread that waits for a plan.
+class BlockingListener final : public compile::PlanListener {
+ public:
+  void on_plan(const compile::PlanAnswer& answer) noexcept override {
+    const std::lock_guard lock(mutex_);
+    answer_ = answer;
+    condition_.notify_one();
+  }
+  compile::PlanAnswer wait_until(ForwardOptions::Clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    if (!condition_.wait_until(lock, deadline, [&] { return answer_.ready(); })) Failure::timed_out().raise();
+    return answer_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  compile::PlanAnswer answer_;
+};
+
+class NobodyWaits final : public compile::PlanListener {
+  void on_plan(const compile::PlanAnswer&) noexcept override {}
+};
+
+compile::PlanAnswer plan_by(compile::Executable& executable, const compile::Signature& signature, compile::Scheduler& pool,
+                            const ModuleCore::Deadline& deadline) {
+  if (!deadline || pool.on_pool_thread()) return executable.make_now(signature);
+  const auto listener = std::make_shared<BlockingListener>();
+  auto answer = executable.request(signature, listener, Priority::blocking);
+  if (answer.ready()) return answer;
+  return pool.threads() == 0 ? executable.make_now(signature) : listener->wait_until(*deadline);
+}
+
+}  // namespace
+
+bool lacks_plan(compile::Executable& executable, const compile::Signature& signature) {
+  return !executable.find(signature).ready() && !executable.request(signature, std::make_shared<NobodyWaits>(), Priority::prefetch).plan;
+}
 
 Value ModuleCore::call(std::span<const Value> inputs) {
   {
@@ -18,21 +75,37 @@ Value ModuleCore::call(std::span<const Value> inputs) {
 }
 
 Value ModuleCore::call(std::span<const Value> inputs, const ForwardOptions& options) {
+  if (!options.deadline()) return call_by(inputs, options, {});
+  if (is_over(options.deadline())) Failure::timed_out().raise();
+  RunsOut runs_out(*options.deadline());
+  try {
+    return call_by(inputs, options, runs_out.token());
+  } catch (const compile::Stopped&) { Failure::timed_out().raise(); }
+}
+
+Value ModuleCore::call_by(std::span<const Value> inputs, const ForwardOptions& options, const compile::StopToken& stop) {
   const Freshness& freshness = options.freshness();
   const Oldest oldest = callable(freshness);
   Value result;
-  if (try_run(inputs, true, oldest, result)) {
+  if (try_run(inputs, true, oldest, result, stop)) {
     if (needs_recompile()) request(Priority::prefetch);
     return result;
   }
-  if (freshness.kind() == Freshness::Kind::interpret_until_ready && needs_recompile()) {
+  const bool is_interpreted = freshness.kind() == Freshness::Kind::interpret_until_ready;
+  if (is_interpreted && needs_recompile()) {
     request(Priority::prefetch);
-    return interpret(inputs, {});
+    return interpret(inputs, stop);
   }
-  return run_published(wait_for(oldest.generation, true), inputs);
+  const auto published = wait_for(oldest, true, options.deadline());
+  if (freshness.kind() == Freshness::Kind::last_good && needs_recompile()) request(Priority::prefetch);
+  if (is_interpreted) {
+    const std::vector<Value> complete = compile::complete_inputs(published->executable->interface(), inputs);
+    if (lacks_plan(*published->executable, compile::Signature(complete))) return interpret(complete, stop);
+  }
+  return run_published(published, inputs, options.deadline(), stop);
 }
 
-bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Oldest oldest, Value& out) {
+bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Oldest oldest, Value& out, const compile::StopToken& stop) {
   if (oldest.any_links) link_newest();
   hazard::Guard guard;
   const Publication* published = guard.protect(hot_);
@@ -41,16 +114,17 @@ bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Oldest olde
   const compile::Plan* plan = published->find(inputs);
   if (plan == nullptr) return false;
   if (!anyhow && plan->estimate_ns() > runtime_->options().inline_budget_ns()) return false;
-  out = plan->run(inputs, {}, published);
+  out = plan->run(inputs, stop, published);
   return true;
 }
 
-Value ModuleCore::run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs) {
+Value ModuleCore::run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs,
+                                const Deadline& deadline, const compile::StopToken& stop) {
   const std::vector<Value> complete = compile::complete_inputs(published->executable->interface(), inputs);
-  const auto answer = published->executable->make_now(compile::Signature(complete));
+  const auto answer = plan_by(*published->executable, compile::Signature(complete), runtime_->scheduler(), deadline);
   if (!answer.plan) answer.failure.raise();
   if (!published->has(*answer.plan)) refresh(*published);
-  return answer.plan->run(complete, {}, published.get());
+  return answer.plan->run(complete, stop, published.get());
 }
 
 void ModuleCore::refresh(const Publication& seen) noexcept {

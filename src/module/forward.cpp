@@ -11,12 +11,12 @@ namespace {
 namespace asio = boost::asio;
 using compile::Failure;
 
-/// An operation that waits for a module.
+/// An operation that waits for a module, in time if it has a deadline.
 template <class Signature>
 class ModuleOperation : public Waiter, public compile::Operation<Signature> {
  public:
-  ModuleOperation(std::shared_ptr<ModuleCore> core, Completion<Signature> completion)
-      : compile::Operation<Signature>(std::move(completion)), core_(std::move(core)) {
+  ModuleOperation(std::shared_ptr<ModuleCore> core, const ModuleCore::Deadline& deadline, Completion<Signature> completion)
+      : compile::Operation<Signature>(std::move(completion)), core_(std::move(core)), deadline_(deadline) {
     generation = core_->generation();
     stamp = core_->stamp();
   }
@@ -27,6 +27,24 @@ class ModuleOperation : public Waiter, public compile::Operation<Signature> {
 
  protected:
   virtual void withdraw() {}
+  virtual void deliver() = 0;
+  void finish() final {
+    timer_.reset();
+    deliver();
+  }
+
+  /// What may end the wait before its time.
+  void watch() {
+    this->watch_cancellation();
+    if (!deadline_) return;
+    timer_.emplace(this->executor(), *deadline_);
+    timer_->async_wait([weak = this->weak_from_this()](boost::system::error_code error) {
+      const auto operation = std::static_pointer_cast<ModuleOperation>(weak.lock());
+      if (error || !operation) return;
+      operation->timed_out_.store(true, std::memory_order_relaxed);
+      operation->give_up(Failure::timed_out());
+    });
+  }
 
   void give_up(const Failure& why) {
     stop_.store(true, std::memory_order_relaxed);
@@ -38,7 +56,11 @@ class ModuleOperation : public Waiter, public compile::Operation<Signature> {
   std::shared_ptr<Waiter> waiter() { return {this->shared_from_this(), this}; }
 
   std::shared_ptr<ModuleCore> core_;
-  std::atomic<bool> stop_{false};
+  const ModuleCore::Deadline deadline_;
+  std::atomic<bool> stop_{false}, timed_out_{false};
+
+ private:
+  std::optional<asio::steady_timer> timer_;
 };
 
 class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, Value)>,
@@ -47,7 +69,7 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
                                public compile::BetweenSteps {
  public:
   ForwardOperation(std::shared_ptr<ModuleCore> core, std::vector<Value> inputs, const ForwardOptions& options, ForwardCompletion completion)
-      : ModuleOperation(std::move(core), std::move(completion)), inputs_(std::move(inputs)), options_(options) {
+      : ModuleOperation(std::move(core), options.deadline(), std::move(completion)), inputs_(std::move(inputs)), options_(options) {
     const ModuleCore::Oldest oldest = core_->callable(options_.freshness());
     generation = oldest.generation;
     if (oldest.any_links) stamp = 0;
@@ -56,12 +78,11 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
 
   void start() {
     try {
-      watch_cancellation();
-      watch_deadline();
+      watch();
     } catch (...) { return fail(Failure::current()); }
     if (options_.freshness().kind() != Freshness::Kind::await_fresh && core_->needs_recompile()) {
       core_->request(compile::Priority::prefetch);
-      if (options_.freshness().kind() == Freshness::Kind::interpret_until_ready) return interpret();
+      if (is_interpreted()) return interpret();
     }
     proceed();
   }
@@ -89,35 +110,28 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
     {
       std::optional<compile::PoolRun> seen;
       if (published_) seen.emplace(core_->runtime().observer(), published_->executable->source().class_name, published_->generation);
+      is_on_pool_ = true;
       failure = compute(value);
     }
     complete(failure, std::move(value));
   }
   void drop(Dropped why) noexcept override { fail(why == Dropped::stopped ? Failure::stopped() : Failure::overloaded()); }
-  /// Looks at the clock: where the caller's own thread runs, a timer on it cannot fire.
+  /// Looks at the clock: where the caller's own thread runs, a timer on it cannot fire. The runtime's stop ends what its pool runs.
   void between_steps() noexcept override {
-    if (ForwardOptions::Clock::now() < *options_.deadline()) return;
-    timed_out_.store(true, std::memory_order_relaxed);
-    stop_.store(true, std::memory_order_relaxed);
+    const bool is_late = is_over(deadline_);
+    if (is_late) timed_out_.store(true, std::memory_order_relaxed);
+    if (is_late || is_stopped()) stop_.store(true, std::memory_order_relaxed);
   }
 
  private:
   std::shared_ptr<ForwardOperation> self() { return std::static_pointer_cast<ForwardOperation>(shared_from_this()); }
 
+  bool is_interpreted() const noexcept { return options_.freshness().kind() == Freshness::Kind::interpret_until_ready; }
+  bool is_stopped() const noexcept { return is_on_pool_ && core_->runtime().stopping(); }
+
   void withdraw() override {
     plan_wait.end(core_->runtime().observer());
     core_->runtime().scheduler().withdraw(*this);
-  }
-
-  void watch_deadline() {
-    if (!options_.deadline()) return;
-    deadline_.emplace(executor(), *options_.deadline());
-    deadline_->async_wait([weak = weak_from_this()](boost::system::error_code error) {
-      const auto operation = std::static_pointer_cast<ForwardOperation>(weak.lock());
-      if (error || !operation) return;
-      operation->timed_out_.store(true, std::memory_order_relaxed);
-      operation->give_up(Failure::timed_out());
-    });
   }
 
   void complete(const Failure& failure, Value value) noexcept {
@@ -126,9 +140,8 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
     value_ = std::move(value);
     post();
   }
-  void finish() override {
-    if (runs_in_finish_) outcome_ = compute(value_);
-    deadline_.reset();
+  void deliver() override {
+    if (runs_on_delivery_) outcome_ = compute(value_);
     const Failure failure = std::exchange(outcome_, Failure());
     invoke(failure.exception(), std::exchange(value_, Value()));
   }
@@ -140,7 +153,12 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
       if (failure) return let_go_and_fail(failure);
       auto& executable = *published_->executable;
       inputs_ = compile::complete_inputs(executable.interface(), inputs_);
-      const auto answer = executable.request(compile::Signature(inputs_), self(), compile::Priority::awaited);
+      const compile::Signature signature(inputs_);
+      if (is_interpreted() && lacks_plan(executable, signature)) {
+        published_.reset();
+        return interpret();
+      }
+      const auto answer = executable.request(signature, self(), compile::Priority::awaited);
       if (answer.ready()) on_plan(answer);
     } catch (...) { let_go_and_fail(Failure::current()); }
   }
@@ -159,19 +177,19 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
     send(options_.run_on() == RunOn::caller || (options_.run_on() == RunOn::automatic && short_enough));
   }
 
-  /// Without a plan: it is made where the run is, since it costs some microseconds a node.
-  void interpret() noexcept { send(options_.run_on() == RunOn::caller); }
+  /// Without a plan: it is made where the run is, since it costs some microseconds a node. Compiles give way to it.
+  void interpret() noexcept { send(options_.run_on() == RunOn::caller, compile::Priority::blocking); }
 
-  void send(bool to_caller) noexcept {
+  void send(bool to_caller, compile::Priority priority = compile::Priority::awaited) noexcept {
     if (to_caller) {
       // Claimed before it is posted: whoever cancels from here on may not complete, and so not let go of the executor under our hands.
       if (!claim()) return;
-      runs_in_finish_ = true;
+      runs_on_delivery_ = true;
       return post();
     }
     auto& runtime = core_->runtime();
     runtime.counters().runs.fetch_add(1, std::memory_order_relaxed);
-    const auto submitted = runtime.scheduler().submit(self(), compile::Priority::awaited);
+    const auto submitted = runtime.scheduler().submit(self(), priority);
     if (submitted != compile::Scheduler::Submitted::queued) let_go_and_fail(runtime.refusal(submitted));
   }
 
@@ -181,22 +199,22 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
     const auto plan = std::move(plan_);
     const auto inputs = std::move(inputs_);
     try {
-      const compile::StopToken stop(&stop_, options_.deadline() ? this : nullptr);
+      const compile::StopToken stop(&stop_, deadline_ || is_on_pool_ ? this : nullptr);
       value = plan ? plan->run(inputs, stop, published.get()) : core_->interpret(inputs, stop);
       return {};
     } catch (const compile::Stopped&) {
-      return timed_out_.load(std::memory_order_relaxed) ? Failure::timed_out() : Failure::cancelled();
+      if (timed_out_.load(std::memory_order_relaxed)) return Failure::timed_out();
+      return is_stopped() ? Failure::stopped() : Failure::cancelled();
     } catch (...) { return Failure::current(); }
   }
 
   std::vector<Value> inputs_;
   const ForwardOptions options_;
-  std::optional<asio::steady_timer> deadline_;
-  std::atomic<bool> timed_out_{false};
+  bool is_on_pool_ = false;  ///< the run
   std::shared_ptr<const Publication> published_;
   std::shared_ptr<const compile::Plan> plan_;
   // Of whoever claimed.
-  bool runs_in_finish_ = false;
+  bool runs_on_delivery_ = false;
   Failure outcome_;
   Value value_;
 };
@@ -206,7 +224,10 @@ class ReadyOperation final : public ModuleOperation<void(std::exception_ptr)> {
   using ModuleOperation::ModuleOperation;
 
   void start() {
-    watch_cancellation();
+    if (is_over(deadline_)) return fail(Failure::timed_out());
+    try {
+      watch();
+    } catch (...) { return fail(Failure::current()); }
     look();
   }
   void wake(const Failure& failure) noexcept override {
@@ -222,7 +243,7 @@ class ReadyOperation final : public ModuleOperation<void(std::exception_ptr)> {
   }
 
  private:
-  void finish() override { invoke(outcome_.exception()); }
+  void deliver() override { invoke(outcome_.exception()); }
   void look() noexcept {
     try {
       std::shared_ptr<const Publication> published;
@@ -237,6 +258,10 @@ class ReadyOperation final : public ModuleOperation<void(std::exception_ptr)> {
 }  // namespace
 
 bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error, Value& value) noexcept {
+  if (is_over(options.deadline())) {
+    error = Failure::timed_out().exception();
+    return true;
+  }
   // A run of any length that has to end in time looks at the clock as it goes.
   if (options.run_on() == RunOn::pool || (options.run_on() == RunOn::caller && options.deadline())) return false;
   try {
@@ -251,8 +276,8 @@ void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const
   std::make_shared<ForwardOperation>(core, std::move(inputs.values()), options, std::move(completion))->start();
 }
 
-void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, ReadyCompletion completion) {
-  auto operation = std::make_shared<ReadyOperation>(core, std::move(completion));
+void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, const WaitOptions& options, ReadyCompletion completion) {
+  auto operation = std::make_shared<ReadyOperation>(core, options.deadline(), std::move(completion));
   if (tier == Tier::baseline) return operation->start();
   operation->fail({ErrorKind::unsupported, "no tier above baseline is compiled by this runtime"});
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "module/module_core.hpp"
 
@@ -11,6 +12,12 @@ bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& o
 /// Starts an asynchronous call, which waits, specialises and runs.
 void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const ForwardOptions& options, ForwardCompletion completion);
 /// Starts an asynchronous wait until the generation current now is published at `tier` or above.
-void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, ReadyCompletion completion);
+void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, const WaitOptions& options, ReadyCompletion completion);
+
+inline bool is_over(const std::optional<ForwardOptions::Clock::time_point>& deadline) noexcept {
+  return deadline && ForwardOptions::Clock::now() >= *deadline;
+}
+/// Asks for the plan as prefetch() does, if it is not known, nor why there will be none. True: so it is.
+bool lacks_plan(compile::Executable& executable, const compile::Signature& signature);
 
 }  // namespace lazyfx::detail

@@ -255,8 +255,9 @@ void GraphModule::start_forward(const std::shared_ptr<detail::ModuleCore>& core,
   detail::start_forward(core, std::move(inputs), options, std::move(completion));
 }
 
-void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, detail::ReadyCompletion completion) {
-  detail::start_ready(core, tier, std::move(completion));
+void GraphModule::start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, const WaitOptions& options,
+                              detail::ReadyCompletion completion) {
+  detail::start_ready(core, tier, options, std::move(completion));
 }
 
 std::string GraphModule::code() const {

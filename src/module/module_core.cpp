@@ -77,7 +77,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     }
     Failure refused;  // by a stopped or crowded runtime, which says so to whoever calls
     if (schedule_in && schedule_in->count() > 0) {
-      quiet_at_ = runtime_->scheduler().now() + *schedule_in;
+      quiet_at_ = after(runtime_->scheduler().now(), *schedule_in);
       if (!quiet_timer_) schedule_at(quiet_at_);
     } else if (schedule_in) {
       static_cast<void>(ensure(Priority::background, refused));

@@ -77,11 +77,16 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   Value call(std::span<const Value> inputs, const ForwardOptions& options);
   /// Returns when a publication of `generation` or newer is there, with all of its submodules, compiling on this thread what nobody has
   /// begun. Throws. `accepts_last_good`: a module that keeps its last good one is content with it when a submodule does not compile.
-  std::shared_ptr<const Publication> wait_for(std::uint64_t generation, bool accepts_last_good = false);
+  std::shared_ptr<const Publication> wait_for(std::uint64_t generation, bool accepts_last_good = false) {
+    return wait_for({generation, false}, accepts_last_good, {});
+  }
+  /// As above, what is `oldest` or newer, until `deadline`: throws what Failure::timed_out() is. What may end late is left to the pool then.
+  using Deadline = std::optional<ForwardOptions::Clock::time_point>;
+  std::shared_ptr<const Publication> wait_for(Oldest oldest, bool accepts_last_good, const Deadline& deadline);
   /// A result at once: clean, specialised, and short or `anyhow`; false otherwise. Throws what the run throws.
   bool try_run(std::span<const Value> inputs, bool anyhow, Value& out) { return try_run(inputs, anyhow, {generation(), false}, out); }
   /// As above, by a publication that is `oldest` or newer.
-  bool try_run(std::span<const Value> inputs, bool anyhow, Oldest oldest, Value& out);
+  bool try_run(std::span<const Value> inputs, bool anyhow, Oldest oldest, Value& out, const compile::StopToken& stop = {});
   /// The newest generation, operator by operator, without waiting for a compile. Throws CompileError, Error, or Stopped.
   Value interpret(std::span<const Value> inputs, const compile::StopToken& stop);
 
@@ -178,8 +183,10 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   void link_newest() noexcept;
   void release_below() noexcept;
   void compile_below();
-  void help(Waiter& waiter);
-  Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs);
+  void help(Waiter& waiter, bool in_time);
+  Value call_by(std::span<const Value> inputs, const ForwardOptions& options, const compile::StopToken& stop);
+  Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs, const Deadline& deadline = {},
+                      const compile::StopToken& stop = {});
   void compile_newest(compile::Priority urgency);
   void drop_job(compile::Job::Dropped why);
   void settle_marks();

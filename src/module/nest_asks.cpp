@@ -35,7 +35,7 @@ void ModuleCore::spread_mark() {
       core->asked_ = std::max(core->asked_, static_cast<int>(Priority::background));
     } else if (core != this && core->follows_) {
       const std::lock_guard lock(core->mutex_);
-      core->quiet_at_ = runtime_->scheduler().now() + *core->follows_;
+      core->quiet_at_ = after(runtime_->scheduler().now(), *core->follows_);
       if (!core->quiet_timer_) core->schedule_at(core->quiet_at_);
     }
     for (const Edge& edge : core->parents_) core->asked_ = std::max(core->asked_, edge.parent->asked_);

@@ -20,10 +20,16 @@ class BlockingWaiter final : public Waiter {
     awake_ = true;
     condition_.notify_one();
   }
-  void wait() {
+  /// False: `deadline` came first.
+  bool wait(const ModuleCore::Deadline& deadline) {
     std::unique_lock lock(mutex_);
-    condition_.wait(lock, [&] { return awake_; });
+    const auto is_awake = [&] { return awake_; };
+    if (!deadline)
+      condition_.wait(lock, is_awake);
+    else if (!condition_.wait_until(lock, *deadline, is_awake))
+      return false;
     if (failure_) failure_.raise();
+    return true;
   }
 
  private:
@@ -152,11 +158,11 @@ void ModuleCore::fail_waiters(Stamp from, Stamp up_to, const Failure& failure, W
   }
 }
 
-std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation, bool accepts_last_good) {
-  const Stamp called = stamp();
+std::shared_ptr<const Publication> ModuleCore::wait_for(Oldest oldest, bool accepts_last_good, const Deadline& deadline) {
+  const Stamp called = oldest.any_links ? Stamp{0} : stamp();
   for (;;) {
     auto waiter = std::make_shared<BlockingWaiter>();
-    waiter->generation = generation;
+    waiter->generation = oldest.generation;
     waiter->stamp = called;
     waiter->accepts_last_good = accepts_last_good;
     waiter->priority = Priority::blocking;
@@ -167,17 +173,21 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(std::uint64_t generation
       return published;
     }
     try {
-      help(*waiter);
+      help(*waiter, deadline.has_value());
     } catch (const std::bad_alloc&) {
       if (unlink(*waiter)) throw;
     }
-    waiter->wait();
+    if (waiter->wait(deadline)) continue;
+    if (unlink(*waiter)) Failure::timed_out().raise();
+    waiter->wait({});
   }
 }
 
 /// Compiles on this thread what a waiter waits for and nobody has begun. Throws Error(would_deadlock) on a thread of the pool that would have to
-/// wait for more: a compile of equal content, too, may be one that this very thread is in.
-void ModuleCore::help(Waiter& waiter) {
+/// wait for more: a compile of equal content, too, may be one that this very thread is in. Who has to be back `in_time` leaves it to the pool's
+/// threads, if there are any.
+void ModuleCore::help(Waiter& waiter, bool in_time) {
+  if (in_time && !runtime_->scheduler().on_pool_thread() && runtime_->scheduler().threads() > 0) return;
   for (const auto& core : with_all_below()) {
     std::shared_ptr<compile::Job> job;
     {

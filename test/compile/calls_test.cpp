@@ -538,6 +538,36 @@ BOOST_AUTO_TEST_CASE(stop_completes_every_waiter_and_is_idempotent) {
   fails(ErrorKind::stopped, {"stopped"}, [&] { call(module); });
 }
 
+BOOST_AUTO_TEST_CASE(stop_ends_a_run_on_the_pool_at_its_next_step_and_leaves_a_callers_own_run_alone) {
+  const auto gate = std::make_shared<support::Gate>();
+  const auto after = std::make_shared<std::atomic<int>>(0);
+  Runtime runtime(RuntimeOptions().threads(1).operators(
+      support::standard_and(support::held_in_run("t::busy", gate), support::unary("t::after", [after](float x) {
+                              after->fetch_add(1);
+                              return x;
+                            }))));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule module(runtime, chain({"t::busy", "t::after"}, support::f32(1)));
+  LazyGraphModule probe(runtime, plus(1));
+  module.real_recompile();
+  support::Loop loop;
+  Call running(loop, module, vec({0}), ForwardOptions().run_on(RunOn::pool));
+  std::thread caller([&] { BOOST_TEST(equal(call(module, vec({5})), vec({5}))); });
+  gate->wait_for_arrivals(2);
+  std::thread stopper([&] { runtime.stop(); });
+  for (bool stopping = false; !stopping;) {
+    probe.recompile();
+    try {
+      call(probe);
+    } catch (const Error& e) { stopping = e.kind() == ErrorKind::stopped; }
+  }
+  gate->open();
+  stopper.join();
+  caller.join();
+  fails(ErrorKind::stopped, {"stopped"}, [&] { running.get(); });
+  BOOST_TEST(after->load() == 1);  // the caller's
+}
+
 BOOST_AUTO_TEST_CASE(a_loop_destroyed_before_its_calls_complete_destroys_their_handlers) {
   Held held;
   auto module = std::make_unique<LazyGraphModule>(*held.runtime, chain({"t::held"}));

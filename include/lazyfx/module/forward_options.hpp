@@ -6,10 +6,13 @@
 #include <limits>
 #include <optional>
 
+#include "lazyfx/detail/after.hpp"
+
 namespace lazyfx {
 
-/// Where a call computes. `automatic` stays on the caller's thread when the run is estimated below the runtime's inline budget and
-/// goes to the pool otherwise, so that a long run does not block an event loop.
+/// Where a call computes. `caller`: on the thread that begins the call, before forward() returns, when it need not wait for anything, has no
+/// deadline, and every plan is there; else on the thread that it completes on. `automatic` does so when the run is estimated below the
+/// runtime's inline budget and goes to the pool otherwise, so that a long run does not block an event loop.
 enum class RunOn : std::uint8_t { automatic, caller, pool };
 
 /// What a call accepts as an answer while the newest generation is not compiled.
@@ -24,8 +27,8 @@ class Freshness {
   static constexpr Freshness last_good(std::uint64_t max_lag = std::numeric_limits<std::uint64_t>::max()) noexcept {
     return Freshness(Kind::last_good, max_lag);
   }
-  /// As await_fresh, but never waits for a compile: until it is there the newest generation is run operator by operator, slowly, and
-  /// its compile asked for as prefetch() does.
+  /// As await_fresh, but never waits for a compile: until that or the plan for the call's signature is there, the newest generation is run
+  /// operator by operator, slowly, and what is missing asked for as prefetch() does. Such a run is as urgent on the pool as a blocking call.
   static constexpr Freshness interpret_until_ready() noexcept { return Freshness(Kind::interpret_until_ready, 0); }
 
   constexpr Kind kind() const noexcept { return kind_; }
@@ -52,12 +55,13 @@ class ForwardOptions {
     return *this;
   }
   /// A call that has not completed by then fails with boost::system::system_error(asio::error::timed_out); what others wait for goes on, and
-  /// a run of its own stops at its next step. The timer is one of the handler's executor. Blocking calls have none.
+  /// a run of its own stops at its next step. One that lies in the past fails so whatever is there. The timer is one of the handler's executor;
+  /// a blocking call waits no longer than that, and so leaves compiling to the pool's threads.
   ForwardOptions& deadline(Clock::time_point when) noexcept {
     deadline_ = when;
     return *this;
   }
-  ForwardOptions& deadline(Clock::duration from_now) { return deadline(Clock::now() + from_now); }
+  ForwardOptions& deadline(Clock::duration from_now) { return deadline(detail::after(Clock::now(), from_now)); }
 
   RunOn run_on() const noexcept { return run_on_; }
   const Freshness& freshness() const noexcept { return freshness_; }

@@ -22,6 +22,7 @@
 #include "lazyfx/graph/graph.hpp"
 #include "lazyfx/module/forward_options.hpp"
 #include "lazyfx/module/module.hpp"
+#include "lazyfx/module/wait_options.hpp"
 
 namespace lazyfx {
 
@@ -98,14 +99,16 @@ class LAZYFX_API GraphModule : public Module {
   /// Blocks until a result for the current generation is there, helping with a compile that nobody has begun. Throws CompileError or Error;
   /// what a user's operator threw arrives as Error(user_code). Adds no allocation and at most nanoseconds on a clean module.
   Value call(std::span<const Value> inputs) final;
-  /// The same, accepting what `options.freshness()` accepts; it runs on this thread and knows no deadline.
+  /// The same, accepting what `options.freshness()` accepts, within `options.deadline()`: throws
+  /// boost::system::system_error(asio::error::timed_out). It runs on this thread.
   Value call(std::span<const Value> inputs, const ForwardOptions& options);
 
   /// Asynchronous call. Completes with: void(std::exception_ptr, Value), on the handler's associated executor, never inside of forward()
   /// itself. Fails with CompileError or Error; what a user's operator threw arrives as Error(user_code). On cancel (any type):
   /// boost::system::system_error(operation_aborted); work that others wait for goes on. Example: `Value y = co_await module.forward(x);`
   /// The call counts as work of the executor until it has completed: let its context run out of work, or stop the runtime, before
-  /// destroying the context. When the handler is called no thread of the library touches the executor any more.
+  /// destroying the context. When the handler is called the library holds nothing of it any more; the context's destructor waits for the
+  /// thread that is about to leave the post.
   template <class Token = boost::asio::use_awaitable_t<>>
   auto forward(Inputs inputs, Token&& token = Token()) {
     return forward(std::move(inputs), ForwardOptions(), std::forward<Token>(token));
@@ -157,7 +160,8 @@ class LAZYFX_API GraphModule : public Module {
                           Value& value) noexcept;
   static void start_forward(const std::shared_ptr<detail::ModuleCore>& core, Inputs inputs, const ForwardOptions& options,
                             detail::ForwardCompletion completion);
-  static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, detail::ReadyCompletion completion);
+  static void start_ready(const std::shared_ptr<detail::ModuleCore>& core, Tier tier, const WaitOptions& options,
+                          detail::ReadyCompletion completion);
 
   std::shared_ptr<detail::ModuleCore> core_;
 

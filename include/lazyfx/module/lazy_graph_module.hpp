@@ -69,15 +69,23 @@ class LAZYFX_API LazyGraphModule : public GraphModule {
   auto real_recompile(Token&& token) {
     return wait_ready(Tier::baseline, std::forward<Token>(token));
   }
+  template <class Token = boost::asio::use_awaitable_t<>>
+  auto real_recompile(WaitOptions options, Token&& token = Token()) {
+    return wait_ready(Tier::baseline, options, std::forward<Token>(token));
+  }
   /// Awaits a publication of the generation current now, or a newer one, made with at least the effort `tier`. A tier that the runtime does
   /// not make fails with Error(unsupported).
   template <class Token = boost::asio::use_awaitable_t<>>
   auto wait_ready(Tier tier, Token&& token = Token()) {
+    return wait_ready(tier, WaitOptions(), std::forward<Token>(token));
+  }
+  template <class Token = boost::asio::use_awaitable_t<>>
+  auto wait_ready(Tier tier, WaitOptions options, Token&& token = Token()) {
     return boost::asio::async_initiate<Token, void(std::exception_ptr)>(
-        [](auto handler, std::shared_ptr<detail::ModuleCore> core, Tier least) {
-          start_ready(core, least, detail::ReadyCompletion(std::move(handler)));
+        [](auto handler, std::shared_ptr<detail::ModuleCore> core, Tier least, WaitOptions how) {
+          start_ready(core, least, how, detail::ReadyCompletion(std::move(handler)));
         },
-        token, core_, tier);
+        token, core_, tier, options);
   }
 
   std::string code() const override;
