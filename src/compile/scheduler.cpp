@@ -8,17 +8,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "lazyfx/detail/after.hpp"
+
 namespace lazyfx::compile {
 namespace {
 
 constexpr std::size_t stack_bytes = std::size_t{8} << 20;
 
 thread_local const Scheduler* current_pool = nullptr;
-
-/// At the end of time, where the sum is beyond it.
-Scheduler::Time after(Scheduler::Time from, std::chrono::nanoseconds wait) noexcept {
-  return wait < Scheduler::Time::max() - from ? from + wait : Scheduler::Time::max();
-}
 
 /// How long a thread goes on with what nobody awaits before it offers its processor to others. Once the system has preempted a thread in favour
 /// of one of the pool's, it looks again at its next tick only, up to ten milliseconds later: ages for an event loop that is busy.
@@ -339,7 +336,7 @@ void Scheduler::work() {
   std::vector<std::function<void()>> ended;
   {
     std::unique_lock lock(mutex_);
-    Time patience = after(now(), limits_.idle);
+    Time patience = detail::after(now(), limits_.idle);
     for (;;) {
       run_due_timers(lock);
       drop_displaced(lock);
@@ -353,7 +350,7 @@ void Scheduler::work() {
         } else {
           run_one(lock, take(next));
         }
-        patience = after(now(), limits_.idle);
+        patience = detail::after(now(), limits_.idle);
         continue;
       }
       if (stopped_) break;
