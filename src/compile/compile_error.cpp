@@ -1,5 +1,7 @@
 #include "lazyfx/compile/compile_error.hpp"
 
+#include "what.hpp"
+
 namespace lazyfx {
 namespace {
 std::string describe(const std::string& op, const std::string& node, const std::string& pass, std::size_t line,
@@ -21,7 +23,7 @@ CompileError::CompileError(ErrorKind kind, std::string op, std::string node, std
       line_(line) {}
 
 CompileError::CompileError(const CompileError& error, std::string submodule)
-    : Error(error.kind(), "in submodule '" + submodule + "': " + error.what()),
+    : Error(error.kind(), "in submodule '" + submodule + "': " + what_of(error)),
       op_(error.op_),
       node_(error.node_),
       pass_(error.pass_),

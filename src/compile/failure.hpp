@@ -9,6 +9,7 @@
 
 #include "lazyfx/compile/compile_error.hpp"
 #include "lazyfx/error.hpp"
+#include "what.hpp"
 
 namespace lazyfx::compile {
 
@@ -57,9 +58,9 @@ inline Failure Failure::current() {
     try {
       throw;
     } catch (const CompileError& e) { return Failure(std::make_shared<const CompileError>(e)); } catch (const Error& e) {
-      return {e.kind(), e.what()};
+      return {e.kind(), what_of(e)};
     } catch (const std::bad_alloc&) { return out_of_memory(); } catch (const std::exception& e) {
-      return {ErrorKind::user_code, e.what()};
+      return {ErrorKind::user_code, what_of(e)};
     } catch (...) { return {ErrorKind::user_code, "something that is no std::exception was thrown"}; }
   } catch (const std::bad_alloc&) {
     return out_of_memory();  // for the failure itself

@@ -6,6 +6,7 @@
 #include "compile/typed_graph.hpp"
 #include "compile/watch.hpp"
 #include "ops/item.hpp"
+#include "what.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -68,9 +69,9 @@ class HostPlan final : public Plan {
       }
     } catch (const Stopped&) { throw; } catch (const Error& e) {
       stop.check();  // a graph within this one that was stopped ends its operator with an error
-      throw Error(e.kind(), where(frames) + e.what());
+      throw Error(e.kind(), where(frames) + what_of(e));
     } catch (const std::bad_alloc&) { throw Error(ErrorKind::resource, where(frames) + "out of memory"); } catch (const std::exception& e) {
-      throw Error(ErrorKind::user_code, where(frames) + e.what());
+      throw Error(ErrorKind::user_code, where(frames) + what_of(e));
     } catch (...) { throw Error(ErrorKind::user_code, where(frames) + "something that is no std::exception was thrown"); }
   }
 

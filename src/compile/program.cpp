@@ -6,6 +6,7 @@
 #include "compile/watch.hpp"
 #include "lazyfx/graph/code.hpp"
 #include "ops/item.hpp"
+#include "what.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -186,10 +187,10 @@ CompileError current_error_at(const Source& source, NodeId at, const std::string
   try {
     throw;
   } catch (const CompileError& e) { return e; } catch (const Error& e) {
-    return CompileError(e.kind(), op, node.name(), pass, line, e.what());
+    return CompileError(e.kind(), op, node.name(), pass, line, what_of(e));
   } catch (const std::bad_alloc&) {
     return CompileError(ErrorKind::resource, op, node.name(), pass, line, "out of memory");
-  } catch (const std::exception& e) { return CompileError(ErrorKind::user_code, op, node.name(), pass, line, e.what()); } catch (...) {
+  } catch (const std::exception& e) { return CompileError(ErrorKind::user_code, op, node.name(), pass, line, what_of(e)); } catch (...) {
     return CompileError(ErrorKind::user_code, op, node.name(), pass, line, "something that is no std::exception was thrown");
   }
 }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "compile/arena.hpp"
+#include "what.hpp"
 
 namespace lazyfx::compile {
 namespace {
@@ -137,9 +138,9 @@ void StaticPlan::rethrow(const Step& step) const {
   const std::string where = "while running %" + interface_->node_name(step.node) + ": ";
   try {
     throw;
-  } catch (const Error& e) { throw Error(e.kind(), where + e.what()); } catch (const std::bad_alloc&) {
+  } catch (const Error& e) { throw Error(e.kind(), where + what_of(e)); } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::resource, where + "out of memory");
-  } catch (const std::exception& e) { throw Error(ErrorKind::user_code, where + e.what()); } catch (...) {
+  } catch (const std::exception& e) { throw Error(ErrorKind::user_code, where + what_of(e)); } catch (...) {
     throw Error(ErrorKind::user_code, where + "something that is no std::exception was thrown");
   }
 }

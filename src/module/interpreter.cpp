@@ -7,6 +7,7 @@
 #include "lazyfx/module/subgraph.hpp"
 #include "lazyfx/ops/binding.hpp"
 #include "ops/item.hpp"
+#include "what.hpp"
 
 namespace lazyfx {
 
@@ -111,9 +112,9 @@ bool applies_operator(NodeView node) {
   const std::string place = "While executing " + describe(node) + ": ";
   try {
     throw;
-  } catch (const Error& error) { std::throw_with_nested(Error(error.kind(), place + error.what())); } catch (const std::bad_alloc&) {
+  } catch (const Error& error) { std::throw_with_nested(Error(error.kind(), place + what_of(error))); } catch (const std::bad_alloc&) {
     std::throw_with_nested(Error(ErrorKind::resource, place + "out of memory"));
-  } catch (const std::exception& error) { std::throw_with_nested(Error(ErrorKind::user_code, place + error.what())); } catch (...) {
+  } catch (const std::exception& error) { std::throw_with_nested(Error(ErrorKind::user_code, place + what_of(error))); } catch (...) {
     std::throw_with_nested(Error(ErrorKind::user_code, place + "something that is no std::exception was thrown"));
   }
 }

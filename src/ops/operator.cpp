@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "lazyfx/error.hpp"
+#include "what.hpp"
 
 namespace lazyfx {
 namespace {
@@ -61,9 +62,9 @@ auto run_named(const Operator& op, std::size_t output_count, F kernel) {
                   "its kernel returned " + counted(outputs.size(), "value") + " where " + std::to_string(output_count) + " are wanted");
     }
     return outputs;
-  } catch (const Error& error) { throw Error(error.kind(), op.name + ": " + error.what()); } catch (const std::bad_alloc&) {
+  } catch (const Error& error) { throw Error(error.kind(), op.name + ": " + what_of(error)); } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::resource, op.name + ": memory is exhausted");
-  } catch (const std::exception& error) { throw Error(ErrorKind::user_code, op.name + ": " + error.what()); } catch (...) {
+  } catch (const std::exception& error) { throw Error(ErrorKind::user_code, op.name + ": " + what_of(error)); } catch (...) {
     throw Error(ErrorKind::user_code, op.name + ": its kernel threw something that is not a std::exception");
   }
 }

@@ -6,6 +6,7 @@
 #include "lazyfx/module/subgraph.hpp"
 #include "store/graph_table.hpp"
 #include "store/state.hpp"
+#include "what.hpp"
 
 namespace lazyfx::store {
 namespace {
@@ -113,8 +114,8 @@ class Describer {
   static Value ask(const Reconstructors::Reduce& reduce, const Visit& visit) {
     try {
       return reduce(*visit.module);
-    } catch (const std::exception& e) {
-      throw Error(ErrorKind::user_code, visit.path + ": the reducer of " + visit.module->class_name() + " failed: " + e.what());
+    } catch (const std::bad_alloc&) { throw; } catch (const std::exception& e) {
+      throw Error(ErrorKind::user_code, visit.path + ": the reducer of " + visit.module->class_name() + " failed: " + what_of(e));
     } catch (...) { throw Error(ErrorKind::user_code, visit.path + ": the reducer of " + visit.module->class_name() + " failed"); }
   }
 
@@ -134,7 +135,7 @@ class Describer {
     if (!added) return known->second;
     try {
       state_->description.graphs.push_back(describe_graph(graph, interner_));
-    } catch (const Error& e) { throw Error(e.kind(), path + ": " + e.what()); }
+    } catch (const Error& e) { throw Error(e.kind(), path + ": " + what_of(e)); }
     return known->second;
   }
 

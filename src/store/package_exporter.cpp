@@ -16,6 +16,7 @@
 #include "store/state.hpp"
 #include "store/tensor_bytes.hpp"
 #include "store/zip.hpp"
+#include "what.hpp"
 
 namespace lazyfx {
 
@@ -89,7 +90,7 @@ struct PackageExporter::Impl {
     try {
       saved.state = describe(module, options.reconstructors(), name, [this](const std::string& path) { return presence(path); });
     } catch (const Error& e) {
-      report.items[self].problem = std::string("cannot be saved: ") + e.what();
+      report.items[self].problem = std::string("cannot be saved: ") + what_of(e);
       return;
     }
     if (const auto* graph_module = dynamic_cast<const GraphModule*>(&module)) {

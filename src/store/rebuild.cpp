@@ -3,6 +3,7 @@
 #include "store/graph_table.hpp"
 #include "store/named_module.hpp"
 #include "store/state.hpp"
+#include "what.hpp"
 
 namespace lazyfx::store {
 namespace {
@@ -82,8 +83,8 @@ class Rebuilder {
     std::shared_ptr<Module> module;
     try {
       module = (*rebuild)(state);
-    } catch (const std::exception& e) {
-      throw Error(ErrorKind::user_code, "reconstructor " + reconstructor + " failed: " + e.what());
+    } catch (const std::bad_alloc&) { throw; } catch (const std::exception& e) {
+      throw Error(ErrorKind::user_code, "reconstructor " + reconstructor + " failed: " + what_of(e));
     } catch (...) { throw Error(ErrorKind::user_code, "reconstructor " + reconstructor + " failed"); }
     if (!module) throw Error(ErrorKind::user_code, "reconstructor " + reconstructor + " made no module");
     return module;
@@ -136,10 +137,10 @@ std::shared_ptr<Module> rebuild(const Description& description, const std::vecto
   try {
     return Rebuilder(description, tensors, context).run();
   } catch (const CompileError&) { throw; } catch (const StoreError& e) {
-    throw StoreError(e.fault(), context.place + ": " + e.what());
+    throw StoreError(e.fault(), context.place + ": " + what_of(e));
   } catch (const Error& e) {
-    if (e.kind() == ErrorKind::user_code || e.kind() == ErrorKind::stopped) throw Error(e.kind(), context.place + ": " + e.what());
-    throw StoreError(StoreFault::corrupted, context.place + ": " + e.what());
+    if (e.kind() == ErrorKind::user_code || e.kind() == ErrorKind::stopped) throw Error(e.kind(), context.place + ": " + what_of(e));
+    throw StoreError(StoreFault::corrupted, context.place + ": " + what_of(e));
   }
 }
 

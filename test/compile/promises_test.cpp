@@ -654,3 +654,74 @@ BOOST_AUTO_TEST_CASE(whatever_an_operator_throws_in_a_compile_is_contained) {
   LazyGraphModule fine(runtime, plus(1));
   BOOST_TEST(holds(call(fine), 1));  // the pool lives on
 }
+
+namespace {
+/// Says nothing, not even an empty text.
+struct Mute : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+
+Operator throws_in_lowering(std::string name, std::function<void()> act) {
+  Operator op = support::unary(std::move(name), [](float x) { return x; });
+  op.lowering = [act = std::move(act)](LoweringContext&) {
+    act();
+    return true;
+  };
+  return op;
+}
+
+void must_name(const CompileError& e, const std::string& target) {
+  BOOST_TEST(e.op() == target);
+  BOOST_TEST(!e.node().empty());
+  BOOST_TEST(std::string(e.what()).find("%" + e.node()) != std::string::npos, e.what());
+}
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(whatever_a_lowering_throws_is_contained_and_named) {
+  Runtime runtime(RuntimeOptions().threads(1).operators(support::standard_and(
+      throws_in_lowering("t::int", [] { throw 7; }), throws_in_lowering("t::std", [] { throw std::runtime_error("a"); }),
+      throws_in_lowering("t::own", [] { throw Error(ErrorKind::unsupported, "b"); }),
+      throws_in_lowering("t::memory", [] { throw std::bad_alloc(); }), throws_in_lowering("t::mute", [] { throw Mute(); }))));
+  const auto failing_with = [&runtime](const char* target, ErrorKind kind) {
+    LazyGraphModule module(runtime, chain({target}));
+    BOOST_CHECK_EXCEPTION(call(module), CompileError, ([&](const CompileError& e) {
+                            must_name(e, target);
+                            return e.kind() == kind;
+                          }));
+  };
+  failing_with("t::int", ErrorKind::user_code);
+  failing_with("t::std", ErrorKind::user_code);
+  failing_with("t::own", ErrorKind::unsupported);
+  failing_with("t::memory", ErrorKind::resource);
+  failing_with("t::mute", ErrorKind::user_code);
+  LazyGraphModule fine(runtime, plus(1));
+  BOOST_TEST(holds(call(fine), 1));
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_that_says_nothing_is_contained_and_its_place_named) {
+  Operator in_run = support::unary("t::run", [](float x) { return x; });
+  in_run.reference = [](std::span<const Tensor>, const Attributes&, std::size_t) -> std::vector<Tensor> { throw Mute(); };
+  Operator on_host = in_run;
+  on_host.name = "t::host";
+  on_host.reference = nullptr;
+  on_host.on_values = [](const ValueContext&) -> std::vector<Value> { throw Mute(); };
+  Runtime runtime(RuntimeOptions().threads(1).operators(
+      support::standard_and(support::acts_in_compile("t::rule", [] { throw Mute(); }), in_run, on_host)));
+  LazyGraphModule untyped(runtime, chain({"t::rule"}));
+  BOOST_CHECK_EXCEPTION(call(untyped), CompileError, [](const CompileError& e) {
+    must_name(e, "t::rule");
+    return e.kind() == ErrorKind::user_code;
+  });
+  for (const char* target : {"t::run", "t::host"}) {
+    const auto says_where = [target](const Error& e) {
+      return e.kind() == ErrorKind::user_code && std::string(e.what()).find(target) != std::string::npos &&
+             std::string(e.what()).find('%') != std::string::npos;
+    };
+    LazyGraphModule module(runtime, chain({target}));
+    BOOST_CHECK_EXCEPTION(call(module), Error, says_where);
+    LazyGraphModule interpreted(runtime, chain({target}));
+    support::Loop loop;
+    Call waiting(loop, interpreted, zeros, ForwardOptions().freshness(Freshness::interpret_until_ready()));
+    BOOST_CHECK_EXCEPTION(waiting.get(), Error, says_where);
+  }
+}
