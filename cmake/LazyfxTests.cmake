@@ -39,4 +39,8 @@ function(lazyfx_test_program target source)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT LAZYFX_SANITIZE AND target MATCHES "coroutine")
     lazyfx_sanitize(${target} address)
   endif()
+  # Where memory runs out nothing is left behind either. One compiler's build is enough to know.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT LAZYFX_SANITIZE AND target MATCHES "fault_points")
+    lazyfx_sanitize(${target} leak)
+  endif()
 endfunction()

@@ -33,7 +33,7 @@ class CompileTask {
 /// Where a runtime's work is done, when not on a pool of its own.
 struct Environment {
   compile::Workplace workplace;
-  /// Takes a compile over. Empty: it is done at once, where it is begun.
+  /// Takes a compile over, or throws and has not. Empty: it is done at once, where it is begun.
   std::function<void(std::shared_ptr<CompileTask>)> compile;
   /// The runtime stops: tasks that were taken over end before this returns.
   std::function<void()> stop;

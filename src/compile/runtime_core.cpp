@@ -242,8 +242,13 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
 
 void RuntimeCore::fly(const std::shared_ptr<Flight>& flight, std::span<const compile::Signature> ahead) {
   if (!environment_->compile) return land(flight, compile(*flight, ahead));
-  environment_->compile(
-      std::make_shared<CompileTask>(shared_from_this(), flight, std::vector(ahead.begin(), ahead.end()), scheduler_->keep_running()));
+  std::shared_ptr<CompileTask> task;
+  try {
+    task = std::make_shared<CompileTask>(shared_from_this(), flight, std::vector(ahead.begin(), ahead.end()), scheduler_->keep_running());
+    environment_->compile(task);
+  } catch (...) {  // it was not taken over
+    land(flight, {nullptr, Failure::current()});
+  }
 }
 
 void CompileTask::compile() { core_->land(flight_, core_->compile(*flight_, ahead_)); }

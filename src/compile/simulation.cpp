@@ -39,14 +39,23 @@ struct Simulation::World : std::enable_shared_from_this<World> {
     compile->step_time = std::chrono::nanoseconds(below(longest) / compile->steps);
     compile->fails = options.failures() > 0 && std::uniform_real_distribution<double>(0, 1)(draw) < options.failures();
     compiles.push_back(compile);
-    next_step(compile);
+    try {
+      next_step(compile);
+    } catch (...) {
+      compiles.pop_back();
+      throw;
+    }
   }
 
   void next_step(const std::shared_ptr<Compile>& compile) {
     post_at(time + compile->step_time, [weak = weak_from_this(), compile] {
       const auto world = weak.lock();
       if (!world || !compile->task) return;
-      if (--compile->steps > 0 && !compile->task->flight().stop.load()) return world->next_step(compile);
+      try {
+        if (--compile->steps > 0 && !compile->task->flight().stop.load()) return world->next_step(compile);
+      } catch (const std::bad_alloc&) {
+        // There is no memory for another step: this was the last.
+      }
       world->end(compile);
     });
   }
@@ -73,7 +82,10 @@ struct Simulation::World : std::enable_shared_from_this<World> {
 
   bool step() {
     for (;;) {
-      while (!timers.empty() && timers.begin()->first <= time) ready.push_back(std::move(timers.extract(timers.begin()).mapped()));
+      while (!timers.empty() && timers.begin()->first <= time) {
+        ready.emplace_back() = std::move(timers.begin()->second);
+        timers.erase(timers.begin());
+      }
       // The handlers' loop is one of the things that may go on.
       const std::uint64_t choices = ready.size() + 1;
       const std::uint64_t drawn = below(choices);

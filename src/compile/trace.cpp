@@ -4,10 +4,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
+#include <utility>
 
 namespace lazyfx::compile {
 namespace {
@@ -17,7 +19,21 @@ void copy(char (&to)[N], std::string_view from) noexcept {
   to[from.copy(to, N - 1)] = '\0';
 }
 
-double microseconds(std::int64_t ns) { return static_cast<double>(ns) / 1000; }
+// Text by text: a whole event as a json value would allocate where it is destroyed.
+struct Text {
+  std::string_view text;
+  friend std::ostream& operator<<(std::ostream& out, const Text& t) {
+    return out << nlohmann::json(t.text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+};
+
+struct Microseconds {
+  std::int64_t ns;
+  friend std::ostream& operator<<(std::ostream& out, Microseconds t) {
+    const std::string beyond = std::to_string(std::abs(t.ns % 1000));
+    return out << (t.ns < 0 ? "-" : "") << std::to_string(std::abs(t.ns / 1000)) << '.' << std::string(3 - beyond.size(), '0') << beyond;
+  }
+};
 
 }  // namespace
 
@@ -58,32 +74,31 @@ void Trace::write(std::ostream& out) const {
     records = ring_;
     lost = lost_;
   }
-  const int process = ::getpid();
+  const std::string process = std::to_string(::getpid());
   std::map<std::int32_t, std::string> threads;
-  bool first = true;
-  const auto put = [&](const nlohmann::ordered_json& event) {
-    out << (first ? "\n" : ",\n") << event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    first = false;
+  const char* before = "\n";
+  const auto begin = [&](const char* kind) -> std::ostream& {
+    out << before << "{\"ph\":\"" << kind << '"';
+    before = ",\n";
+    return out;
   };
-  out << "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"slices_lost\":" << lost << "},\"traceEvents\":[";
+  out << "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"slices_lost\":" << std::to_string(lost) << "},\"traceEvents\":[";
   for (const Record& r : records) {
     threads[r.thread] = r.thread_name;
-    nlohmann::ordered_json args = nlohmann::ordered_json::object();
-    if (r.module[0] != '\0') args["module"] = r.module;
-    if (r.generation != 0) args["generation"] = r.generation;
-    if (r.node[0] != '\0') args["node"] = r.node;
-    if (r.outcome != nullptr) args["outcome"] = r.outcome;
-    put({{"ph", "X"},
-         {"cat", r.category},
-         {"name", r.name},
-         {"pid", process},
-         {"tid", r.thread},
-         {"ts", microseconds(r.begin_ns)},
-         {"dur", microseconds(r.duration_ns)},
-         {"args", std::move(args)}});
+    begin("X") << ",\"cat\":" << Text{r.category} << ",\"name\":" << Text{r.name} << ",\"pid\":" << process
+               << ",\"tid\":" << std::to_string(r.thread) << ",\"ts\":" << Microseconds{r.begin_ns}
+               << ",\"dur\":" << Microseconds{r.duration_ns} << ",\"args\":{";
+    const char* comma = "";
+    const auto argument = [&](const char* name) -> std::ostream& { return out << std::exchange(comma, ",") << '"' << name << "\":"; };
+    if (r.module[0] != '\0') argument("module") << Text{r.module};
+    if (r.generation != 0) argument("generation") << std::to_string(r.generation);
+    if (r.node[0] != '\0') argument("node") << Text{r.node};
+    if (r.outcome != nullptr) argument("outcome") << Text{r.outcome};
+    out << "}}";
   }
   for (const auto& [thread, name] : threads) {
-    put({{"ph", "M"}, {"name", "thread_name"}, {"pid", process}, {"tid", thread}, {"args", {{"name", name}}}});
+    begin("M") << ",\"name\":\"thread_name\",\"pid\":" << process << ",\"tid\":" << std::to_string(thread)
+               << ",\"args\":{\"name\":" << Text{name} << "}}";
   }
   out << "\n]}\n";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "lazyfx/error.hpp"
 
@@ -43,18 +44,23 @@ void check_name(const std::string& name) {
 }  // namespace
 
 Module::~Module() {
-  // A chain of modules is taken apart from the top: destroying it by its members' destructors would recurse as deep as it is long.
-  std::vector<std::shared_ptr<Module>> doomed;
-  const auto take = [&doomed](Module& module) {
-    for (auto& [name, child] : module.submodules_) {
-      if (child.use_count() == 1 && !child->submodules_.empty()) doomed.push_back(std::move(child));
+  // A chain of modules is taken apart from the top: destroying it by its members' destructors would recurse as deep as it is long. Those that
+  // still hold others are linked by their first member, since there may be no memory for a list.
+  std::shared_ptr<Module> doomed;
+  const auto release = [&doomed](std::shared_ptr<Module> module) {
+    while (module.use_count() == 1 && !module->submodules_.empty()) {
+      std::shared_ptr<Module> below = std::exchange(module->submodules_.begin()->second, std::move(doomed));
+      doomed = std::move(module);
+      module = std::move(below);
     }
   };
-  take(*this);
-  while (!doomed.empty()) {
-    const std::shared_ptr<Module> module = std::move(doomed.back());
-    doomed.pop_back();
-    take(*module);
+  for (auto& [name, child] : submodules_) release(std::move(child));
+  while (doomed) {
+    std::shared_ptr<Module> module = std::move(doomed);
+    const auto first = module->submodules_.begin();
+    doomed = std::move(first->second);
+    module->submodules_.erase(first);
+    release(std::move(module));
   }
 }
 
@@ -92,9 +98,9 @@ bool Module::remove(const std::string& name) {
   }
   const auto found = submodules_.find(name);
   if (found == submodules_.end()) return false;
+  forget(found->second.get());
   const std::shared_ptr<Module> removed = std::move(found->second);
   submodules_.erase(found);
-  forget(removed.get());
   return true;
 }
 

@@ -7,10 +7,12 @@
 
 #include <cerrno>
 #include <random>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "lazyfx/store/store_error.hpp"
+#include "store/folder.hpp"
 #include "store/sha256.hpp"
 
 namespace lazyfx::store {
@@ -58,12 +60,13 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::remove_litter(const std::string& prefix) const {
-  std::error_code failed;
-  for (std::filesystem::directory_iterator at(folder_of(target_), failed), end; !failed && at != end; at.increment(failed)) {
-    if (!at->path().filename().string().starts_with(prefix)) continue;
-    const int fd = ::open(at->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  Folder folder(folder_of(target_));
+  if (!folder) return;
+  while (const char* name = folder.next()) {
+    if (!std::string_view(name).starts_with(prefix)) continue;
+    const int fd = ::openat(folder.descriptor(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) continue;
-    if (lock(fd)) ::unlink(at->path().c_str());
+    if (lock(fd)) ::unlinkat(folder.descriptor(), name, 0);
     ::close(fd);
   }
 }

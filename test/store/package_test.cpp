@@ -254,6 +254,33 @@ BOOST_AUTO_TEST_CASE(an_unpacked_package_is_read_and_its_damage_told) {
                         fails_with(StoreFault::too_large, "limit of entries"));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_not_known_of_a_manifest_is_left_out_and_what_is_of_another_type_is_refused) {
+  const Folder folder;
+  const auto read = [&](const std::string& rest) {
+    folder.write("p/manifest.json", "{\"format\": \"lazyfx package\", \"version\": 1" + rest + "}");
+    return PackageImporter(folder / "p").operators();
+  };
+  const std::string lists = ", \"modules\": [], \"extern_modules\": [], \"mocked_modules\": []";
+  const std::string row = "{\"more\": {\"name\": [1.5, {}]}, \"name\": \"my::op\", \"effect\": null, \"mocked\": false, \"and\": -1}";
+  const std::string more = ", \"more\": [{\"name\": 1, \"entries\": [[]]}, null], \"and\": \"more\"";
+  BOOST_TEST((read(lists + more + ", \"entries\": [], \"operators\": [" + row + "]" + more) == std::vector<std::string>{"my::op"}));
+  const auto refused = [&](const std::string& rest) {
+    BOOST_CHECK_EXCEPTION(read(rest), StoreError, fails_with(StoreFault::corrupted, "the manifest"));
+  };
+  refused(lists + ", \"entries\": []");
+  refused(lists + ", \"entries\": {}, \"operators\": []");
+  refused(lists + ", \"entries\": 1, \"operators\": []");
+  refused(lists + ", \"entries\": [[]], \"operators\": []");
+  refused(lists + ", \"entries\": [\"a\"], \"operators\": []");
+  refused(lists + ", \"entries\": [{\"name\": \"a\", \"size\": -1, \"sha256\": \"\"}], \"operators\": []");
+  refused(lists + ", \"entries\": [], \"operators\": [{\"name\": \"my::op\", \"mocked\": false}]");
+  refused(lists + ", \"entries\": [], \"operators\": [{\"name\": [], \"effect\": null, \"mocked\": false}]");
+  refused(", \"modules\": [1], \"extern_modules\": [], \"mocked_modules\": [], \"entries\": [], \"operators\": []");
+  refused(", \"modules\": [[\"a\"]], \"extern_modules\": [], \"mocked_modules\": [], \"entries\": [], \"operators\": []");
+  refused(lists + ", \"entries\": [], \"operators\": []" + ", \"more\": tru");
+  refused(", \"version\": \"1\"" + lists + ", \"entries\": [], \"operators\": []");
+}
+
 BOOST_AUTO_TEST_CASE(globs_match_by_levels) {
   BOOST_TEST(Glob("a.*").matches("a.b"));
   BOOST_TEST(!Glob("a.*").matches("a.b.c"));

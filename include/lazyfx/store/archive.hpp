@@ -61,7 +61,7 @@ LAZYFX_API void save_to_file(const std::filesystem::path& file, const Module& mo
 LAZYFX_API std::shared_ptr<Module> load_from_file(const std::filesystem::path& file, Runtime& runtime, const LoadOptions& options = {});
 
 /// What an archive says of a module, by Boost's stock text and XML archives: to look at and compare, never read back (those formats are not
-/// safe on foreign bytes). Elements of tensors are left out.
+/// safe on foreign bytes). Elements of tensors are left out. Throw StoreError(unwritable) when the stream refuses.
 LAZYFX_API void write_text(std::ostream& out, const Module& module, const Reconstructors& reconstructors = {});
 LAZYFX_API void write_xml(std::ostream& out, const Module& module, const Reconstructors& reconstructors = {});
 
