@@ -11,6 +11,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -63,14 +64,15 @@ class History {
     for (std::size_t i = 0, n = 2 + world_.random(most - 1); i < n; ++i) add_module();
   }
 
-  void run() {
-    marks_for_ever_ = chance(8);
+  /// The first of a program marks longer than the others.
+  void run(bool first) {
+    marks_for_ever_ = chance(8) || first;
     const std::uint64_t actions = 20 + world_.random(60);
     for (std::uint64_t i = 0; i < actions; ++i) {
       act();
       for (std::uint64_t steps = world_.random(4); steps > 0; --steps) step();
     }
-    if (marks_for_ever_) while_marks_go_on();
+    if (marks_for_ever_) while_marks_go_on(first ? 5000 : 50 + static_cast<int>(world_.random(200)));
     while (world_.step()) check();
     for (const auto& call : calls_) must(call->done, "a call never completed");
     if (!runtime_) return;
@@ -126,10 +128,10 @@ class History {
     Subject& s = subjects_[at];
     switch (world_.random(40)) {
       case 0:
-        if (chance(3)) s.module.reset();
+        if (!marks_for_ever_ && chance(3)) s.module.reset();
         return;
       case 1:
-        if (runtime_ && chance(6)) stop();
+        if (runtime_ && !marks_for_ever_ && chance(6)) stop();
         return;
       case 2:
         if (runtime_ && failing_) runtime_->trim();  // what is thrown out may be compiled again
@@ -238,17 +240,21 @@ class History {
     }
   }
 
-  // Marks without end, anywhere above or below; whoever called must be answered all the same.
-  void while_marks_go_on() {
-    for (int rounds = 0; rounds < 3000; ++rounds) {
-      bool waiting = false;
-      for (const auto& c : calls_) waiting = waiting || !c->done;
-      if (!waiting) return;
-      const std::size_t at = world_.random(subjects_.size());
-      if (subjects_[at].module) mark(at);
+  // A mark before every step, anywhere above or below, and calls among them; whoever called must be answered while marks go on.
+  void while_marks_go_on(int rounds) {
+    constexpr int patience = 3000;
+    std::vector<std::pair<std::shared_ptr<Call>, int>> watched;
+    for (const auto& c : calls_) watched.emplace_back(c, 0);
+    for (int round = 0; round < rounds; ++round) {
+      mark(world_.random(subjects_.size()));
+      if (chance(8)) {
+        call(world_.random(subjects_.size()));
+        watched.emplace_back(calls_.back(), round);
+      }
       step();
+      std::erase_if(watched, [](const auto& w) { return w.first->done; });
+      must(watched.empty() || round - watched.front().second < patience, "marks that never end starve a call");
     }
-    throw std::logic_error("marks that never end starve a call");
   }
 
   const bool failing_;
@@ -268,7 +274,7 @@ int main(int argc, char** argv) {
   std::uint64_t done = 0;
   for (; !counts.enough(done); ++done) {
     try {
-      History(counts.seed + done).run();
+      History(counts.seed + done).run(done == 0);
     } catch (const std::exception& e) {
       std::cerr << "seed " << counts.seed + done << ": " << e.what() << "\n";
       return 1;

@@ -1,16 +1,16 @@
 // Seeded schedules of marks, calls, cancellations, failures, destructions and stops in a simulated world of one thread. What must hold is
 // looked at after every step; a seed that shows a fault shows it again.
 //
-//   seeded_schedules [--seed N] [--count SCHEDULES]
+//   seeded_schedules [--seconds S] [--count SCHEDULES] [--seed N]
 //
 // Runs schedules N, N + 1, ... (default 10,000 from 1). Exit status 1 and the seed in words when something did not hold.
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -20,6 +20,7 @@
 
 #include "lazyfx/compile/simulation.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/counts.hpp"
 #include "support/graphs.hpp"
 #include "support/values.hpp"
 
@@ -55,14 +56,15 @@ class History {
     for (std::uint64_t m = 0; m < modules; ++m) add_module();
   }
 
-  void run() {
-    marks_for_ever_ = chance(8);
+  /// The first of a program marks longer than the others.
+  void run(bool first) {
+    marks_for_ever_ = chance(8) || first;
     const std::uint64_t actions = 20 + world_.random(60);
     for (std::uint64_t i = 0; i < actions; ++i) {
       act();
       for (std::uint64_t steps = world_.random(4); steps > 0; --steps) step();
     }
-    if (marks_for_ever_) while_marks_go_on();
+    if (marks_for_ever_) while_marks_go_on(first ? 5000 : 50 + static_cast<int>(world_.random(200)));
     while (world_.step()) check();
     for (const auto& call : calls_) must(call->done, "a call never completed");
     if (!runtime_) return;
@@ -116,9 +118,11 @@ class History {
     if (subjects_.empty()) return;
     Subject& s = *subjects_[world_.random(subjects_.size())];
     switch (world_.random(40)) {
-      case 0: return destroy(s);
+      case 0:
+        if (!marks_for_ever_) destroy(s);
+        return;
       case 1:
-        if (runtime_ && chance(6)) stop();
+        if (runtime_ && !marks_for_ever_ && chance(6)) stop();
         return;
       case 2:
         if (runtime_) runtime_->trim(world_.random(2) * 1000);
@@ -247,17 +251,23 @@ class History {
     }
   }
 
-  // Marks without end; whoever called must be answered all the same.
-  void while_marks_go_on() {
-    for (int rounds = 0; rounds < 3000; ++rounds) {
-      bool waiting = false;
-      for (const auto& c : calls_) waiting = waiting || !c->done;
-      if (!waiting) return;
-      Subject& s = *subjects_[world_.random(subjects_.size())];
-      if (s.module && s.module->generation() < 9000) mark(s, true);
+  // A mark before every step, and calls among them; whoever called must be answered while marks go on, within so many compiles.
+  void while_marks_go_on(int rounds) {
+    constexpr int patience = 3000;
+    std::vector<std::pair<std::shared_ptr<Call>, int>> watched;
+    for (const auto& c : calls_) watched.emplace_back(c, 0);
+    for (int round = 0; round < rounds; ++round) {
+      for (const auto& s : subjects_) {
+        if (!s->module || s->module->generation() >= 9000) continue;
+        mark(*s, true);
+        if (!chance(16)) continue;
+        call(*s);
+        watched.emplace_back(calls_.back(), round);
+      }
       step();
+      std::erase_if(watched, [](const auto& w) { return w.first->done; });
+      must(watched.empty() || round - watched.front().second < patience, "marks that never end starve a call");
     }
-    throw std::logic_error("marks that never end starve a call");
   }
 
   Simulation world_;
@@ -272,24 +282,16 @@ class History {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t seed = 1, count = 10'000;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i];
-    const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
-    if (name == "--seed")
-      seed = value;
-    else if (name == "--count")
-      count = value;
-    else
-      return std::cerr << "usage: seeded_schedules [--seed N] [--count SCHEDULES]\n", 2;
-  }
-  for (std::uint64_t i = 0; i < count; ++i) {
+  support::Counts counts(10'000);
+  if (!counts.read(argc, argv)) return 2;
+  std::uint64_t done = 0;
+  for (; !counts.enough(done); ++done) {
     try {
-      History(seed + i).run();
+      History(counts.seed + done).run(done == 0);
     } catch (const std::exception& e) {
-      std::cerr << "seed " << seed + i << ": " << e.what() << "\n";
+      std::cerr << "seed " << counts.seed + done << ": " << e.what() << "\n";
       return 1;
     }
   }
-  std::cout << count << " schedules from seed " << seed << ": everything held\n";
+  std::cout << done << " schedules from seed " << counts.seed << ": everything held\n";
 }

@@ -22,7 +22,7 @@ struct Counts {
       const std::string name = argv[i];
       char* end = nullptr;
       const double value = i + 1 < argc ? std::strtod(argv[i + 1], &end) : -1;
-      const bool good = i + 1 < argc && *end == '\0' && value >= 0 && value < 1e15;
+      const bool good = i + 1 < argc && end != argv[i + 1] && *end == '\0' && value >= 0 && value < 1e15;
       if (good && name == "--seconds")
         seconds = value;
       else if (good && name == "--count")
@@ -33,6 +33,10 @@ struct Counts {
         std::cerr << "usage: " << argv[0] << " [--seconds S] [--count N] [--seed N]\n";
         return false;
       }
+    }
+    if (count == 0 && seconds == 0) {
+      std::cerr << argv[0] << ": with --count 0 and no --seconds there is nothing to do\n";
+      return false;
     }
     return true;
   }
