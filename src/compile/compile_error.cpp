@@ -1,5 +1,8 @@
 #include "lazyfx/compile/compile_error.hpp"
 
+#include <algorithm>
+
+#include "compile/retold.hpp"
 #include "what.hpp"
 
 namespace lazyfx {
@@ -15,6 +18,18 @@ std::string describe(const std::string& op, const std::string& node, const std::
 }
 }  // namespace
 
+void compile::ErrorPlace::set(CompileError& error, const NodeView& node) { error.at_ = &node.name(); }
+const void* compile::ErrorPlace::get(const CompileError& error) { return error.at_; }
+
+CompileError compile::ErrorPlace::retold(const CompileError& error, const NodeView& node, std::size_t line) {
+  const auto& e = error;
+  const std::string said = e.what();
+  const std::size_t before = describe(e.op_, e.node_, e.pass_, e.line_, "").size();
+  CompileError told(e.kind(), e.op_, node.name(), e.pass_, line, said.substr(std::min(before, said.size())));
+  set(told, node);
+  return told;
+}
+
 CompileError::CompileError(ErrorKind kind, std::string op, std::string node, std::string pass, std::size_t line, const std::string& message)
     : Error(kind, describe(op, node, pass, line, message)),
       op_(std::move(op)),
@@ -28,6 +43,7 @@ CompileError::CompileError(const CompileError& error, std::string submodule)
       node_(error.node_),
       pass_(error.pass_),
       submodule_(std::move(submodule)),
-      line_(error.line_) {}
+      line_(error.line_),
+      at_(error.at_) {}
 
 }  // namespace lazyfx

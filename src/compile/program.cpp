@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compile/nested.hpp"
+#include "compile/retold.hpp"
 #include "compile/watch.hpp"
 #include "lazyfx/graph/code.hpp"
 #include "ops/item.hpp"
@@ -147,7 +148,9 @@ class Binder {
   }
 
   [[noreturn]] void fail(NodeView node, ErrorKind kind, const std::string& message) {
-    throw CompileError(kind, node.target(), node.name(), "bind", line_of(source_, node.id()), message);
+    CompileError error(kind, node.target(), node.name(), "bind", line_of(source_, node.id()), message);
+    ErrorPlace::set(error, node);
+    throw error;
   }
 
   const Source& source_;
@@ -184,15 +187,18 @@ std::shared_ptr<const Program> bind_program(const Source& source, const Operator
 CompileError current_error_at(const Source& source, NodeId at, const std::string& op, const char* pass) {
   const NodeView node = source.graph.node(at);
   const std::size_t line = line_of(source, node.id());
+  const auto here = [&](ErrorKind kind, const std::string& message) {
+    CompileError error(kind, op, node.name(), pass, line, message);
+    ErrorPlace::set(error, node);
+    return error;
+  };
   try {
     throw;
   } catch (const CompileError& e) { return e; } catch (const Error& e) {
-    return CompileError(e.kind(), op, node.name(), pass, line, what_of(e));
-  } catch (const std::bad_alloc&) {
-    return CompileError(ErrorKind::resource, op, node.name(), pass, line, "out of memory");
-  } catch (const std::exception& e) { return CompileError(ErrorKind::user_code, op, node.name(), pass, line, what_of(e)); } catch (...) {
-    return CompileError(ErrorKind::user_code, op, node.name(), pass, line, "something that is no std::exception was thrown");
-  }
+    return here(e.kind(), what_of(e));
+  } catch (const std::bad_alloc&) { return here(ErrorKind::resource, "out of memory"); } catch (const std::exception& e) {
+    return here(ErrorKind::user_code, what_of(e));
+  } catch (...) { return here(ErrorKind::user_code, "something that is no std::exception was thrown"); }
 }
 
 }  // namespace lazyfx::compile
