@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "compile/nested.hpp"
 #include "compile/runtime_core.hpp"
 #include "compile/watch.hpp"
 
@@ -14,9 +15,14 @@ Executable::Executable(std::uint64_t key, std::shared_ptr<const Program> program
       interface_(program->interface),
       program_(std::move(program)),
       runtime_(std::move(runtime)),
-      max_plans_(max_plans < 1 ? 1 : max_plans) {
-  charge_ = charge_here(&Gauges::executables, table_bytes(), 0);
+      max_plans_(max_plans < 1 ? 1 : max_plans),
+      graph_bytes_(graph_bytes(source())),
+      tensor_bytes_(tensor_bytes(*source().tensors)) {
+  for (const auto& step : program_->steps) graphs_.insert(graphs_.end(), step.graphs.begin(), step.graphs.end());
+  charge();
 }
+
+void Executable::charge() { charge_ = charge_here(&Gauges::executables, table_bytes(), 0, graph_bytes_); }
 
 std::size_t Executable::table_bytes() const noexcept {
   const std::size_t bytes = sizeof *this + sizeof *interface_ + interface_->inputs.capacity() * sizeof(std::uint32_t);
@@ -38,9 +44,11 @@ class Executable::PlanJob final : public Job {
 };
 
 std::size_t Executable::bytes() const {
-  std::size_t total = charge_.bytes();
-  for (const auto& [path, tensor] : *source().tensors) total += tensor.byte_size();
+  std::size_t total = charge_.bytes() + tensor_bytes_;
   for (const auto& plan : plans()) total += plan->bytes();
+  for (const auto& weak : graphs_) {
+    if (const auto graph = weak.lock()) total += graph->bytes();
+  }
   return total;
 }
 
@@ -148,7 +156,7 @@ void Executable::make_ahead(const Signature& signature, const StopToken& stop) {
 void Executable::make_only(const Signature& signature, const StopToken& stop) {
   make_ahead(signature, stop);
   program_.reset();
-  charge_ = charge_here(&Gauges::executables, table_bytes(), 0);
+  charge();
 }
 
 std::shared_ptr<const Plan> Executable::make(const Signature& signature, const std::shared_ptr<detail::RuntimeCore>& runtime) const {

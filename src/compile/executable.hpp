@@ -47,7 +47,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   const Interface& interface() const noexcept { return *interface_; }
   const Source& source() const noexcept { return interface_->source; }
 
-  /// What keeping it costs, about: its tables, its plans, and the tensors of its source. Grows with every plan.
+  /// What keeping it costs, about: its tables, its graphs, the tensors of its source, and its plans, those made inside of runs included.
+  /// Grows with every plan; what does not is summed once.
   std::size_t bytes() const;
 
   using Plans = std::vector<std::shared_ptr<const Plan>>;
@@ -84,6 +85,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   class PlanJob;
 
   std::size_t table_bytes() const noexcept;
+  void charge();
   std::shared_ptr<const Plan> make(const Signature& signature, const std::shared_ptr<detail::RuntimeCore>& runtime) const;
   // Pointers to slots are good until one is added or taken away.
   Slot* find_slot(const Signature& signature);
@@ -98,6 +100,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   std::shared_ptr<const Program> program_;  ///< constant once this is shared; null: bound anew if it should be needed
   const std::weak_ptr<detail::RuntimeCore> runtime_;
   const std::size_t max_plans_;
+  const std::size_t graph_bytes_, tensor_bytes_;
+  std::vector<std::weak_ptr<const Nested>> graphs_;  ///< that operators of the program run; it or its plans hold them
   Charge charge_;
   const detail::Origin origin_;
   mutable std::mutex mutex_;

@@ -20,10 +20,7 @@ class HostPlan final : public Plan {
   HostPlan(std::shared_ptr<const Program> program, const Signature& signature, Division division)
       : Plan(signature), program_(std::move(program)), units_(std::move(division.units)) {
     estimate_ns_ = host_estimate_ns;
-    if (division.first) {
-      shared_bytes_ = division.first->bytes();
-      arena_bytes_ = division.first->arena_bytes();
-    }
+    if (division.first) arena_bytes_ = division.first->arena_bytes();
     find_last_uses();
     const std::size_t tables = sizeof *this + units_.capacity() * sizeof(Unit) + dying_.capacity() * sizeof(std::uint32_t) +
                                dying_end_.capacity() * sizeof(std::size_t);
@@ -31,6 +28,11 @@ class HostPlan final : public Plan {
   }
 
   std::size_t step_count() const noexcept override { return program_->steps.size(); }
+  std::size_t bytes() const override {
+    std::size_t bytes = Plan::bytes();
+    for (const Unit& unit : units_) bytes += unit.island ? unit.island->graph->plan_bytes() : 0;
+    return bytes;
+  }
   /// Of what was compiled ahead; what the other islands will need is not known before they run.
   std::size_t arena_bytes() const noexcept override { return arena_bytes_; }
 

@@ -99,4 +99,25 @@ std::shared_ptr<const Plan> Nested::make(Signature signature, const StopToken& s
   return plan;
 }
 
+std::size_t Nested::plan_bytes() const {
+  if (origin_.inherited()) return 0;
+  std::vector<std::shared_ptr<const Plan>> plans;
+  {
+    const std::lock_guard lock(mutex_);
+    plans = plans_;
+    if (plain_) plans.push_back(plain_);
+  }
+  std::size_t bytes = 0;
+  for (const auto& plan : plans) bytes += plan->bytes();
+  return bytes;
+}
+
+std::size_t Nested::bytes() const {
+  std::size_t bytes = plan_bytes();
+  for (const auto& step : program_->steps) {
+    for (const auto& graph : step.graphs) bytes += graph->bytes();
+  }
+  return bytes;
+}
+
 }  // namespace lazyfx::compile

@@ -80,6 +80,7 @@ void Observer::fill(RuntimeStats& s) const {
   s.executables = gauges_->executables.load(std::memory_order_relaxed);
   s.plans = gauges_->plans.load(std::memory_order_relaxed);
   s.executable_bytes = gauges_->table_bytes.load(std::memory_order_relaxed);
+  s.graph_bytes = gauges_->graph_bytes.load(std::memory_order_relaxed);
   s.weight_bytes = gauges_->weight_bytes.load(std::memory_order_relaxed);
   s.arena_bytes = Arena::kept_bytes();
   s.queue_wait = queue_wait.read();

@@ -150,11 +150,12 @@ std::string to_prometheus(const RuntimeStats& s, PrometheusLabels labels) {
   out.gauge("running_jobs", s.running, "Jobs on pool threads.");
   out.gauge("waiting_calls", s.waiting, "Awaiters waiting for a compile or a plan.");
   out.gauge("pool_threads", s.threads, "Threads of the pool.");
-  out.gauge("cached_executables", s.cached, "Executables that the cache keeps.");
-  out.gauge("cached_bytes", s.cached_bytes, "Their size, weights included.");
+  out.gauge("cached_executables", s.cached, "Executables that the cache keeps though nobody uses them.");
+  out.gauge("cached_bytes", s.cached_bytes, "Their size and that of graphs known not to compile, weights included.");
   out.gauge("executables", s.executables, "Executables alive.");
   out.gauge("plans", s.plans, "Plans alive.");
   out.gauge("executable_bytes", s.executable_bytes, "Tables of executables and plans.");
+  out.gauge("graph_bytes", s.graph_bytes, "Graphs that executables keep, each as a whole.");
   out.gauge("weight_bytes", s.weight_bytes, "Constants packed or computed by compiles.");
   out.gauge("arena_bytes", s.arena_bytes, "Scratch memory of runs kept by the process.");
   out.gauge("oldest_job_seconds", s.oldest_job, "How long the oldest job in the queue has waited.");

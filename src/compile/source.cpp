@@ -1,5 +1,7 @@
 #include "compile/source.hpp"
 
+#include "graph/memory.hpp"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -56,10 +58,26 @@ std::size_t tensor_bytes(const TensorTable& tensors) {
   return tensors.sum([](const Tensor& tensor) { return tensor.defined() ? tensor.byte_size() : 0; });
 }
 
+std::size_t graph_bytes(const Source& source) {
+  std::size_t bytes = detail::memory_of(source.graph);
+  if (source.subgraphs) {
+    for (const auto& [path, subgraph] : *source.subgraphs) bytes += sizeof subgraph + graph_bytes(subgraph);
+  }
+  return bytes;
+}
+
+std::size_t kept_bytes(const Source& source) { return tensor_bytes(*source.tensors) + graph_bytes(source); }
+
+namespace {
+
+std::size_t nodes_of(const Source& source) { return source.graph.size() + (source.subgraphs ? source.subgraphs->sum(nodes_of) : 0); }
+
+}  // namespace
+
 std::size_t compile_bytes(const Source& source) {
   constexpr std::size_t per_node = 2048;  // measured at the peak: 1.5 to 2 kB
-  const std::size_t own = tensor_bytes(*source.tensors) + source.graph.size() * per_node;
-  return source.subgraphs ? own + source.subgraphs->sum(compile_bytes) : own;
+  // A module's tensors are those of its subgraphs too.
+  return tensor_bytes(*source.tensors) + nodes_of(source) * per_node;
 }
 
 }  // namespace lazyfx::compile

@@ -88,6 +88,10 @@ struct Source {
 
 /// What the tensors of a table take, contiguous. Summed once.
 std::size_t tensor_bytes(const TensorTable& tensors);
+/// What the graphs of `source` hold, about, their constants and those of graphs within them included. Linear in them.
+std::size_t graph_bytes(const Source& source);
+/// What keeping `source` costs, about: its graphs and its tensors, as if nobody shared them.
+std::size_t kept_bytes(const Source& source);
 /// A guess of the memory that compiling `source` takes while it lasts: its tensors, each of which may be packed, and so much a node. Cheap
 /// enough for every mark: what is summed over a table is kept with the table.
 std::size_t compile_bytes(const Source& source);

@@ -101,9 +101,9 @@ Step::~Step() {
   if (watch_ != nullptr) watch_->step_done(name_);
 }
 
-Charge charge_here(std::atomic<std::size_t> Gauges::* count, std::size_t tables, std::size_t weights) {
+Charge charge_here(std::atomic<std::size_t> Gauges::* count, std::size_t tables, std::size_t weights, std::size_t graphs) {
   Watch* const watch = Watch::current();
-  return {watch != nullptr ? watch->observer().gauges() : nullptr, count, tables, weights};
+  return {watch != nullptr ? watch->observer().gauges() : nullptr, count, tables, weights, graphs};
 }
 
 }  // namespace lazyfx::compile

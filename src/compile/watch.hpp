@@ -83,6 +83,6 @@ class Step {
 };
 
 /// Counts a plan or an executable made on this thread for the runtime it is made for.
-Charge charge_here(std::atomic<std::size_t> Gauges::* count, std::size_t tables, std::size_t weights);
+Charge charge_here(std::atomic<std::size_t> Gauges::* count, std::size_t tables, std::size_t weights, std::size_t graphs = 0);
 
 }  // namespace lazyfx::compile

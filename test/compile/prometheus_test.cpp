@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
   s.executable_bytes = 31, s.weight_bytes = 32, s.arena_bytes = 33, s.oldest_job = std::chrono::milliseconds(1500);
   s.known_failures = 34, s.compiles_deferred = 35, s.overloaded = 36, s.threads = 37, s.cached = 38, s.cached_bytes = 39;
   s.compiles_dropped = 45, s.specializations_failed = 46;
-  s.kernels_made = 40, s.kernels_shared = 41, s.constants_packed = 42, s.constants_shared = 43;
+  s.kernels_made = 40, s.kernels_shared = 41, s.constants_packed = 42, s.constants_shared = 43, s.graph_bytes = 47;
   s.queue_wait.counts[0] = 5, s.queue_wait.counts[2] = 7, s.queue_wait.counts[Histogram::bucket_count - 1] = 1;
   s.queue_wait.sum = std::chrono::nanoseconds(9'000'000'123'456'789);
   const std::string text = to_prometheus(s);
@@ -179,6 +179,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
                                                                 {"executables", 29},
                                                                 {"plans", 30},
                                                                 {"executable_bytes", 31},
+                                                                {"graph_bytes", 45},
                                                                 {"weight_bytes", 32},
                                                                 {"arena_bytes", 33},
                                                                 {"known_failures_total", 34},

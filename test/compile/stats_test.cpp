@@ -412,18 +412,20 @@ BOOST_AUTO_TEST_CASE(executables_and_their_weights_are_counted_while_they_live) 
     BOOST_TEST(s.executables == 1u);
     BOOST_TEST(s.plans == 1u);
     BOOST_TEST(s.executable_bytes >= sizeof(void*) * 16);
+    BOOST_TEST(s.graph_bytes > sizeof(void*) * 16);
     BOOST_TEST(s.weight_bytes < 4 * weight.byte_size());
     LazyGraphModule equal_one(runtime, graph, &root);
     equal_one.real_recompile();
     BOOST_TEST(runtime.stats().executables == 1u);
     BOOST_TEST(runtime.stats().executable_bytes == s.executable_bytes);
+    BOOST_TEST(runtime.stats().graph_bytes == s.graph_bytes);
   }
-  BOOST_TEST(runtime.stats().cached == 1u);
   support::at_rest(runtime);
+  BOOST_TEST(runtime.stats().cached == 1u);
   runtime.trim();
   BOOST_TEST(runtime.stats().cached_bytes == 0u);
   const RuntimeStats s = runtime.stats();
-  BOOST_TEST(s.executables + s.plans + s.executable_bytes + s.weight_bytes == 0u);
+  BOOST_TEST(s.executables + s.plans + s.executable_bytes + s.graph_bytes + s.weight_bytes == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(constants_that_a_compile_computes_are_weights_of_its_own) {

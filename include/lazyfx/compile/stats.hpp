@@ -64,10 +64,11 @@ struct RuntimeStats {
   std::size_t running = 0;  ///< jobs on pool threads now
   std::size_t waiting = 0;  ///< awaiters now
   std::size_t threads = 0;  ///< of the pool, alive now
-  std::size_t cached = 0;        ///< executables that the cache keeps, used by a module or not
-  std::size_t cached_bytes = 0;  ///< what they count for against RuntimeOptions::cache_bytes, weights included
+  std::size_t cached = 0;        ///< executables that the cache keeps though nobody uses them
+  std::size_t cached_bytes = 0;  ///< what they and known failures count for against RuntimeOptions::cache_bytes: graphs, weights, plans
   std::size_t executables = 0, plans = 0;      ///< alive now
   std::size_t executable_bytes = 0;            ///< tables of executables and plans, about
+  std::size_t graph_bytes = 0;                 ///< graphs that executables keep, each as a whole: generations share what no edit touched
   std::size_t weight_bytes = 0;                ///< constants that kernels packed or passes computed; not the model's own tensors
   std::size_t arena_bytes = 0;                 ///< scratch memory of runs, kept by all threads of the process
   std::chrono::nanoseconds oldest_job{0};      ///< how long the job that has waited longest is queued; 0 if none is
