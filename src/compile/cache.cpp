@@ -7,102 +7,158 @@ namespace lazyfx::compile {
 
 Cache::Cache(std::size_t byte_budget, std::size_t max_failures) : byte_budget_(byte_budget), max_failures_(max_failures) {}
 
-std::vector<std::shared_ptr<Executable>> Cache::find(std::uint64_t key) const {
+std::vector<std::shared_ptr<Executable>> Cache::find(std::uint64_t key) {
   std::vector<std::shared_ptr<Executable>> found;
   const auto [begin, end] = table_.equal_range(key);
-  for (auto i = begin; i != end; ++i) {
-    if (auto alive = i->second.executable.lock()) found.push_back(std::move(alive));
+  for (auto i = begin; i != end;) {
+    auto alive = i->second.executable.lock();
+    if (alive) found.push_back(std::move(alive));
+    i = i->second.executable.expired() ? table_.erase(i) : std::next(i);
   }
   return found;
 }
 
-void Cache::insert(std::uint64_t key, const std::shared_ptr<Executable>& executable, Released& released) {
-  if (table_.size() >= sweep_at_) sweep();
-  Entry entry;
-  entry.executable = executable;
-  keep(table_.emplace(key, entry), executable, released);
-}
-
-void Cache::touch(std::uint64_t key, const std::shared_ptr<Executable>& executable, Released& released) {
+Cache::Table::iterator Cache::entry_of(std::uint64_t key, const Executable* executable) noexcept {
   const auto [begin, end] = table_.equal_range(key);
-  for (auto i = begin; i != end; ++i) {
-    if (i->second.executable.lock() == executable) return keep(i, executable, released);
-  }
+  const auto at =
+      std::find_if(begin, end, [&](const auto& entry) { return entry.second.address == executable && !entry.second.executable.expired(); });
+  return at != end ? at : table_.end();
 }
 
-void Cache::keep(Table::iterator entry, const std::shared_ptr<Executable>& executable, Released& released) {
-  Entry& e = entry->second;
-  // What calls submodules of its own is nobody else's content.
-  if (!executable->source().modules->empty()) return;
-  const std::size_t bytes = executable->bytes();
-  if (e.is_kept) {
-    recent_.splice(recent_.begin(), recent_, e.kept);
-    bytes_ += bytes - e.kept->bytes;
-    e.kept->bytes = bytes;
-  } else {
-    if (bytes > byte_budget_) return;  // it would only push out all others
-    if (!executable->source().modules->empty()) return;
-    recent_.push_front({executable, entry->first, bytes});
-    e.kept = recent_.begin();
-    e.is_kept = true;
-    bytes_ += bytes;
+std::shared_ptr<Executable> Cache::insert(std::uint64_t key, const std::shared_ptr<Executable>& executable,
+                                          const std::weak_ptr<detail::RuntimeCore>& runtime) {
+  if (table_.size() >= sweep_at_) sweep();
+  const auto entry = table_.emplace(key, Entry{executable, executable.get(), {}, {}, false});
+  return lend(entry->second, executable, runtime);
+}
+
+std::shared_ptr<Executable> Cache::take(std::uint64_t key, const std::shared_ptr<Executable>& executable,
+                                        const std::weak_ptr<detail::RuntimeCore>& runtime) {
+  const auto entry = entry_of(key, executable.get());
+  return entry != table_.end() ? lend(entry->second, executable, runtime) : insert(key, executable, runtime);
+}
+
+std::shared_ptr<Executable> Cache::lend(Entry& entry, const std::shared_ptr<Executable>& executable,
+                                        const std::weak_ptr<detail::RuntimeCore>& runtime) {
+  if (!executable->source().modules->empty()) return executable;
+  auto lease = entry.lease.lock();
+  if (!lease) {
+    lease = std::make_shared<Lease>(executable, runtime);
+    entry.lease = lease;
   }
+  if (entry.is_idle) {
+    // The new lease holds it: nothing is destroyed here.
+    bytes_ -= entry.idle->bytes;
+    idle_.erase(entry.idle);
+    entry.is_idle = false;
+  }
+  Executable* const lent = executable.get();
+  return {std::move(lease), lent};
+}
+
+void Cache::bring_back(std::list<Idle>& one, std::size_t bytes, bool keep, Released& released) noexcept {
+  Idle& idle = one.front();
+  const auto entry = entry_of(idle.executable->key(), idle.executable.get());
+  const bool is_known = entry != table_.end();
+  const bool is_used = is_known && !entry->second.lease.expired();  // again, in between
+  if (!is_known || is_used || entry->second.is_idle) {
+    released.executables.splice(released.executables.end(), one);
+    return;
+  }
+  if (!keep || bytes > byte_budget_) {
+    table_.erase(entry);
+    released.executables.splice(released.executables.end(), one);
+    return;
+  }
+  idle.bytes = bytes;
+  idle.since = ++clock_;
+  idle_.splice(idle_.begin(), one);
+  entry->second.idle = idle_.begin();
+  entry->second.is_idle = true;
+  bytes_ += bytes;
   shrink(byte_budget_, released);
 }
 
+void Cache::resize(const Executable& executable, std::size_t bytes, Released& released) noexcept {
+  const auto entry = entry_of(executable.key(), &executable);
+  if (entry == table_.end() || !entry->second.is_idle) return;
+  if (bytes > byte_budget_) return give_up(entry, released);
+  bytes_ += bytes - entry->second.idle->bytes;
+  entry->second.idle->bytes = bytes;
+  shrink(byte_budget_, released);
+}
+
+/// REQUIRES: it is idle.
+void Cache::give_up(Table::iterator entry, Released& released) noexcept {
+  bytes_ -= entry->second.idle->bytes;
+  released.executables.splice(released.executables.end(), idle_, entry->second.idle);
+  table_.erase(entry);
+}
+
 void Cache::shrink(std::size_t bytes, Released& released) noexcept {
-  while (bytes_ > bytes && !recent_.empty()) {
-    Kept& last = recent_.back();
-    const auto [begin, end] = table_.equal_range(last.key);
-    for (auto i = begin; i != end; ++i) {
-      if (i->second.is_kept && &*i->second.kept == &last) {
-        i->second.is_kept = false;
-        break;
-      }
+  while (bytes_ > bytes && !(idle_.empty() && failed_.empty())) {
+    if (idle_.empty() || (!failed_.empty() && failed_.back().since < idle_.back().since)) {
+      give_up_oldest_failure(released);
+    } else {
+      const Executable& oldest = *idle_.back().executable;
+      give_up(entry_of(oldest.key(), &oldest), released);
     }
-    bytes_ -= last.bytes;
-    released.executables.splice(released.executables.end(), recent_, std::prev(recent_.end()));
   }
 }
 
+/// Executables that were never kept leave their entries behind.
 void Cache::sweep() {
   std::erase_if(table_, [](const auto& entry) { return entry.second.executable.expired(); });
   sweep_at_ = 2 * table_.size() + 64;
 }
 
-void Cache::trim(std::size_t bytes, Released& released) noexcept {
-  shrink(bytes, released);
-  if (bytes > 0) return;
-  failures_.swap(released.failures);
-  oldest_failures_.clear();
-}
+void Cache::trim(std::size_t bytes, Released& released) noexcept { shrink(bytes, released); }
 
-std::vector<std::shared_ptr<const Cache::KnownFailure>> Cache::failures(std::uint64_t key) const {
-  std::vector<std::shared_ptr<const KnownFailure>> found;
+std::vector<Cache::KnownFailurePtr> Cache::failures(std::uint64_t key) const {
+  std::vector<KnownFailurePtr> found;
   const auto [begin, end] = failures_.equal_range(key);
-  for (auto i = begin; i != end; ++i) found.push_back(i->second);
+  for (auto i = begin; i != end; ++i) found.push_back(i->second->failure);
   return found;
 }
 
-void Cache::insert_failure(std::uint64_t key, const Source& source, const Failure& failure, Released& released) {
-  if (max_failures_ == 0 || !source.modules->empty()) return;
-  if (failures_.size() >= max_failures_) {
-    const auto [old_key, old] = oldest_failures_.front();
-    forget_failure(old_key, old, released);
-  }
-  auto known = std::make_shared<const KnownFailure>(KnownFailure{source, failure});
-  decltype(oldest_failures_) newest{{key, known.get()}};
-  failures_.emplace(key, std::move(known));
-  oldest_failures_.splice(oldest_failures_.end(), newest);
+Cache::Failures::iterator Cache::failure_of(std::uint64_t key, const KnownFailure* failure) noexcept {
+  const auto [begin, end] = failures_.equal_range(key);
+  const auto at = std::find_if(begin, end, [&](const auto& entry) { return entry.second->failure.get() == failure; });
+  return at != end ? at : failures_.end();
+}
+
+void Cache::touch_failure(std::uint64_t key, const KnownFailure* failure) noexcept {
+  const auto at = failure_of(key, failure);
+  if (at == failures_.end()) return;
+  at->second->since = ++clock_;
+  failed_.splice(failed_.begin(), failed_, at->second);
+}
+
+void Cache::insert_failure(std::uint64_t key, KnownFailurePtr failure, Released& released) {
+  const std::size_t bytes = failure->bytes;
+  if (max_failures_ == 0 || bytes > byte_budget_ || !failure->source.modules->empty()) return;
+  std::list<Failed> newest{{std::move(failure), key, clock_ + 1}};
+  failures_.emplace(key, newest.begin());
+  ++clock_;
+  failed_.splice(failed_.begin(), newest);
+  bytes_ += bytes;
+  if (failed_.size() > max_failures_) give_up_oldest_failure(released);
+  shrink(byte_budget_, released);
 }
 
 void Cache::forget_failure(std::uint64_t key, const KnownFailure* failure, Released& released) noexcept {
-  const auto [begin, end] = failures_.equal_range(key);
-  const auto at = std::find_if(begin, end, [&](const auto& entry) { return entry.second.get() == failure; });
-  if (at == end) return;
-  released.failure = at->second;
-  failures_.erase(at);
-  oldest_failures_.remove_if([&](const auto& entry) { return entry.second == failure; });
+  if (const auto at = failure_of(key, failure); at != failures_.end()) give_up(at, released);
+}
+
+void Cache::give_up(Failures::iterator failure, Released& released) noexcept {
+  bytes_ -= failure->second->failure->bytes;
+  released.failures.splice(released.failures.end(), failed_, failure->second);
+  failures_.erase(failure);
+}
+
+void Cache::give_up_oldest_failure(Released& released) noexcept {
+  const Failed& oldest = failed_.back();
+  give_up(failure_of(oldest.key, oldest.failure.get()), released);
 }
 
 }  // namespace lazyfx::compile

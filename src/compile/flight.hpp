@@ -2,8 +2,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <iterator>
+#include <list>
 #include <memory>
-#include <vector>
+#include <unordered_map>
+#include <utility>
 
 #include "compile/executable.hpp"
 #include "compile/failure.hpp"
@@ -30,7 +33,7 @@ class Subscriber {
   virtual void on_landed(std::uint64_t generation) noexcept = 0;
 };
 
-/// One compile in progress for one content, with every module that wants it. Its list is protected by the runtime's mutex.
+/// One compile in progress for one content, with every module that wants it. Its seats are protected by the runtime's mutex.
 struct Flight {
   std::uint64_t key = 0;
   Source source;
@@ -39,15 +42,45 @@ struct Flight {
   std::atomic<Priority> priority{Priority::background};  ///< of the most urgent who wants it
   struct Seat {
     std::shared_ptr<Subscriber> subscriber;
-    std::uint64_t generation;
+    std::uint64_t generation = 0;
+    Source source;  ///< what the subscriber marked: equal content, but names of its own
   };
-  std::vector<Seat> seats;
+  using Seats = std::list<Seat>;
   std::shared_ptr<Subscriber> leader;  ///< until it lands
+
+  const Seats& seats() const noexcept { return seats_; }  ///< in order of arrival
+  void sit(std::shared_ptr<Subscriber> subscriber, std::uint64_t at_generation, const Source& marked) {
+    const Subscriber* const who = subscriber.get();
+    seats_.push_back({std::move(subscriber), at_generation, marked});
+    try {
+      seat_of_.emplace(who, std::prev(seats_.end()));
+    } catch (...) {
+      seats_.pop_back();
+      throw;
+    }
+  }
+  /// False: it has no seat, or all have been told already. Else `left` is what it sat on.
+  bool stand_up(const Subscriber* subscriber, Seat& left) noexcept {
+    const auto at = seat_of_.find(subscriber);
+    if (at == seat_of_.end()) return false;
+    left = std::move(*at->second);
+    seats_.erase(at->second);
+    seat_of_.erase(at);
+    return true;
+  }
+  Seats take_seats() noexcept {
+    seat_of_.clear();
+    return std::exchange(seats_, {});
+  }
 
   void raise(Priority to) noexcept {
     Priority now = priority.load(std::memory_order_relaxed);
     while (now < to && !priority.compare_exchange_weak(now, to, std::memory_order_relaxed)) {}
   }
+
+ private:
+  Seats seats_;
+  std::unordered_multimap<const Subscriber*, Seats::iterator> seat_of_;  ///< only looked up: its order is nobody's
 };
 
 }  // namespace lazyfx::compile

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <new>
 #include <set>
 #include <utility>
 
 #include "compile/arena.hpp"
 #include "compile/lasting.hpp"
 #include "compile/processors.hpp"
+#include "compile/retold.hpp"
 #include "compile/watch.hpp"
 #include "lazyfx/error.hpp"
 
@@ -166,9 +168,9 @@ void RuntimeCore::begin_stop() {
   scheduler_->begin_stop();
 }
 
-RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& source) const {
+RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& source) {
   std::vector<std::shared_ptr<Executable>> executables;
-  std::vector<std::shared_ptr<const compile::Cache::KnownFailure>> failures;
+  std::vector<compile::Cache::KnownFailurePtr> failures;
   std::vector<std::shared_ptr<Flight>> flights;
   {
     const std::lock_guard lock(mutex_);
@@ -187,7 +189,9 @@ RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& 
     if (!match.flight && f->source.same_content(source)) match.flight = f;
   }
   for (const auto& f : failures) {
-    if (!match.failure && f->source.same_content(source)) match.failure = f;
+    if (match.failure || !f->source.same_content(source)) continue;
+    match.failure = f;
+    match.told = compile::Retold(f->failure, f->source).to(source);
   }
   return match;
 }
@@ -195,14 +199,12 @@ RuntimeCore::Match RuntimeCore::match(std::uint64_t key, const compile::Source& 
 RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key, const compile::Source& source,
                                           std::shared_ptr<compile::Subscriber> subscriber, std::uint64_t generation,
                                           compile::Priority priority) {
-  compile::Cache::Released released;
   std::vector<std::shared_ptr<Executable>> alive;
   const std::lock_guard lock(mutex_);
   Admission admission;
   const auto was_seen = [&](const void* p) { return std::find(match.seen.begin(), match.seen.end(), p) != match.seen.end(); };
   if (match.executable) {
-    cache_.touch(key, match.executable, released);
-    admission.hit = match.executable;
+    admission.hit = cache_.take(key, match.executable, weak_from_this());
     add(counters_.hits);
     return admission;
   }
@@ -216,14 +218,15 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   }
   if (admission.retry) return admission;
   if (under_way && !match.flight->stop.load(std::memory_order_relaxed)) {
-    match.flight->seats.push_back({std::move(subscriber), generation});
+    match.flight->sit(std::move(subscriber), generation, source);
     match.flight->raise(priority);
     admission.joined = match.flight;
     add(counters_.joined);
     return admission;
   }
   if (match.failure) {
-    admission.failure = match.failure->failure;
+    cache_.touch_failure(key, match.failure.get());
+    admission.failure = match.told;
     add(counters_.known_failures);
     return admission;
   }
@@ -233,7 +236,7 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   flight->generation = generation;
   flight->raise(priority);
   flight->leader = subscriber;
-  flight->seats.push_back({std::move(subscriber), generation});
+  flight->sit(std::move(subscriber), generation, source);
   flight->stop.store(stopping(), std::memory_order_relaxed);
   flights_.emplace(key, flight);
   admission.lead = std::move(flight);
@@ -259,9 +262,16 @@ void CompileTask::fail(const Failure& failure) {
   core_->land(flight_, {nullptr, failure});
 }
 
-void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutcome& outcome) noexcept {
-  std::vector<Flight::Seat> seats;
-  const bool lasts = compile::is_lasting(outcome.failure, flight->source, options_.operators());
+void RuntimeCore::land(const std::shared_ptr<Flight>& flight, CompileOutcome outcome) noexcept {
+  Flight::Seats seats;
+  compile::Cache::KnownFailurePtr lasting;
+  if (compile::is_lasting(outcome.failure, flight->source, options_.operators())) try {
+      using compile::Cache;
+      lasting = std::make_shared<const Cache::KnownFailure>(
+          Cache::KnownFailure{flight->source, outcome.failure, compile::kept_bytes(flight->source)});
+    } catch (const std::bad_alloc&) {
+      // It is tried again.
+    }
   {
     compile::Cache::Released released;
     const std::lock_guard lock(mutex_);
@@ -272,17 +282,23 @@ void RuntimeCore::land(const std::shared_ptr<Flight>& flight, const CompileOutco
         break;
       }
     }
-    seats.swap(flight->seats);
+    seats = flight->take_seats();
     try {
       if (outcome.executable)
-        cache_.insert(flight->key, outcome.executable, released);
-      else if (lasts)
-        cache_.insert_failure(flight->key, flight->source, outcome.failure, released);
+        outcome.executable = cache_.insert(flight->key, outcome.executable, weak_from_this());
+      else if (lasting)
+        cache_.insert_failure(flight->key, std::move(lasting), released);
     } catch (const std::bad_alloc&) {
       // It is not found again by content; whoever waits for it is served all the same.
     }
   }
-  for (const auto& seat : seats) seat.subscriber->on_compiled(seat.generation, outcome);
+  const compile::Retold retold(outcome.failure, flight->source);
+  for (const auto& seat : seats) {
+    if (outcome.failure)
+      seat.subscriber->on_compiled(seat.generation, {nullptr, retold.to(seat.source)});
+    else
+      seat.subscriber->on_compiled(seat.generation, outcome);
+  }
   if (const auto leader = std::exchange(flight->leader, nullptr)) leader->on_landed(flight->generation);
 }
 
@@ -295,13 +311,22 @@ void RuntimeCore::forget_failure(std::uint64_t key, const compile::Source& sourc
 }
 
 void RuntimeCore::grown(const std::shared_ptr<Executable>& executable) noexcept {
+  const std::size_t bytes = executable->bytes();
   compile::Cache::Released released;
   const std::lock_guard lock(mutex_);
-  try {
-    cache_.touch(executable->key(), executable, released);
-  } catch (const std::bad_alloc&) {
-    // Counted at its next use.
+  cache_.resize(*executable, bytes, released);
+}
+
+void RuntimeCore::bring_back(std::list<compile::Cache::Idle>& one) noexcept {
+  if (forked()) {
+    // It stays as the fork left it: to destroy it could wait for threads that are not there.
+    static_cast<void>(new (std::nothrow) std::list<compile::Cache::Idle>(std::move(one)));
+    return;
   }
+  const std::size_t bytes = one.front().executable->bytes();
+  compile::Cache::Released released;
+  const std::lock_guard lock(mutex_);
+  cache_.bring_back(one, bytes, !stopping(), released);
 }
 
 void RuntimeCore::trim(std::size_t bytes) {
@@ -351,16 +376,16 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
 void RuntimeCore::leave(Flight& flight, const compile::Subscriber* subscriber) noexcept {
   Flight::Seat left;  // released after the lock
   const std::lock_guard lock(mutex_);
-  const auto at = std::find_if(flight.seats.begin(), flight.seats.end(), [&](const auto& s) { return s.subscriber.get() == subscriber; });
-  if (at == flight.seats.end()) return;
-  left = std::move(*at);
-  flight.seats.erase(at);
-  if (flight.seats.empty()) flight.stop.store(true, std::memory_order_relaxed);
+  if (flight.stand_up(subscriber, left) && flight.seats().empty()) flight.stop.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace lazyfx::detail
 
 namespace lazyfx {
+
+compile::Cache::Lease::~Lease() {
+  if (const auto core = runtime.lock()) core->bring_back(idle);
+}
 
 Runtime::Runtime(RuntimeOptions options) : core_(detail::RuntimeCore::make(std::move(options))) {}
 Runtime::~Runtime() {

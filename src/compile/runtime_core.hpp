@@ -48,7 +48,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
 
   /// Finds who already has, or makes, equal content. Compares contents, so it takes no lock of its caller's.
   class Match;
-  Match match(std::uint64_t key, const compile::Source& source) const;
+  Match match(std::uint64_t key, const compile::Source& source);
   /// Where a module's compile goes. Exactly one is set.
   struct Admission {
     std::shared_ptr<compile::Executable> hit;    ///< equal content is alive: done
@@ -65,6 +65,8 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   void leave(compile::Flight& flight, const compile::Subscriber* subscriber) noexcept;
   /// Content that is known not to compile may be tried again.
   void forget_failure(std::uint64_t key, const compile::Source& source);
+  /// Nobody uses it any more.
+  void bring_back(std::list<compile::Cache::Idle>& one) noexcept;
   /// It has one more plan.
   void grown(const std::shared_ptr<compile::Executable>& executable) noexcept;
   void trim(std::size_t bytes);
@@ -83,7 +85,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   explicit RuntimeCore(RuntimeOptions options);
   friend class CompileTask;
   void begin_stop();
-  void land(const std::shared_ptr<compile::Flight>& flight, const compile::CompileOutcome& outcome) noexcept;
+  void land(const std::shared_ptr<compile::Flight>& flight, compile::CompileOutcome outcome) noexcept;
   compile::CompileOutcome compile(compile::Flight& flight, std::span<const compile::Signature> ahead);
 
   const RuntimeOptions options_;
@@ -106,7 +108,8 @@ class RuntimeCore::Match {
   friend class RuntimeCore;
   std::shared_ptr<compile::Executable> executable;
   std::shared_ptr<compile::Flight> flight;
-  std::shared_ptr<const compile::Cache::KnownFailure> failure;
+  compile::Cache::KnownFailurePtr failure;
+  compile::Failure told;  ///< it, in the names of who asks
   std::vector<const void*> seen;
 };
 

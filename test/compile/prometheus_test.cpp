@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(every_figure_is_the_one_of_the_statistics) {
                                                                 {"executables", 29},
                                                                 {"plans", 30},
                                                                 {"executable_bytes", 31},
-                                                                {"graph_bytes", 45},
+                                                                {"graph_bytes", 47},
                                                                 {"weight_bytes", 32},
                                                                 {"arena_bytes", 33},
                                                                 {"known_failures_total", 34},

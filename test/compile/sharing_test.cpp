@@ -5,10 +5,15 @@
 #include <atomic>
 #include <memory>
 #include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/explain_miss.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "lazyfx/module/subgraph.hpp"
+#include "support/coroutine.hpp"
 #include "support/graphs.hpp"
 #include "support/operators.hpp"
 #include "support/values.hpp"
@@ -160,4 +165,146 @@ BOOST_AUTO_TEST_CASE(explain_miss_names_what_keeps_two_modules_apart) {
   BOOST_TEST(explain_miss(one, wide).find("type") != std::string::npos);
   const Weighted a(runtime, 4, 1), b(runtime, 4, 2);
   BOOST_TEST(explain_miss(*a.module, *b.module) == "tensor 'w' differs");
+}
+
+BOOST_AUTO_TEST_CASE(explain_miss_looks_into_subgraphs) {
+  Runtime runtime;
+  const auto branch = [](const char* op, double c) {
+    Graph graph;
+    graph.output(graph.call_function("onnx::Add", {graph.call_function(op, {graph.placeholder("x", support::f32(4))}), c}, {}, "sum"));
+    return std::make_shared<Subgraph>(graph);
+  };
+  const auto chooses = [&](std::shared_ptr<Subgraph> then) {
+    Container root;
+    root.set_submodule("then", std::move(then));
+    root.set_submodule("otherwise", branch("onnx::Neg", 1));
+    auto graph = std::make_shared<Graph>();
+    const Node c = graph->placeholder("c", TensorType(DType::boolean, Shape{}));
+    const Node x = graph->placeholder("x", support::f32(4));
+    graph->output(graph->call_function("onnx::If", {c, x}, {{"captured", 1}, {"then_branch", "then"}, {"else_branch", "otherwise"}}));
+    return std::make_unique<LazyGraphModule>(runtime, graph, &root);
+  };
+  const auto relu = chooses(branch("onnx::Relu", 1)), tanh = chooses(branch("onnx::Tanh", 1)), more = chooses(branch("onnx::Relu", 2));
+  BOOST_TEST(explain_miss(*relu, *chooses(branch("onnx::Relu", 1))) == "");
+  BOOST_TEST(explain_miss(*relu, *tanh) == "in subgraph 'then': the targets of %relu and %tanh differ");
+  BOOST_TEST(explain_miss(*relu, *more) == "in subgraph 'then': the arguments of %sum differ");
+  auto extended = branch("onnx::Relu", 1);
+  extended->set_tensor("extra", vec({1}));
+  BOOST_TEST(explain_miss(*relu, *chooses(extended)) == "only one has a tensor 'then.extra'");
+}
+
+BOOST_AUTO_TEST_CASE(explain_miss_says_that_what_calls_modules_is_not_shared) {
+  Runtime runtime;
+  Container root;
+  root.set_submodule("c", std::make_shared<LazyGraphModule>(runtime, plus(1)));
+  const auto parent = [&] {
+    auto graph = std::make_shared<Graph>();
+    graph->output(graph->call_module("c", {graph->placeholder("x", support::f32(4))}));
+    return std::make_unique<LazyGraphModule>(runtime, graph, &root);
+  };
+  const auto a = parent(), b = parent();
+  BOOST_TEST(explain_miss(*a, *b) == "modules that call other modules do not share");
+}
+
+namespace {
+
+/// forward(x): one operator on one node.
+std::shared_ptr<Graph> with_node(const char* op, const char* name) {
+  auto graph = std::make_shared<Graph>();
+  graph->output(graph->call_function(op, {graph->placeholder("x", support::f32(4))}, {}, name));
+  return graph;
+}
+
+std::string what_fails(LazyGraphModule& module, std::string& node, std::size_t& line) {
+  try {
+    module.real_recompile();
+  } catch (const CompileError& error) {
+    node = error.node();
+    line = error.line();
+    return error.what();
+  }
+  return "nothing";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_failure_that_is_known_names_the_nodes_of_who_asks) {
+  Runtime runtime;
+  LazyGraphModule a(runtime, with_node("no::such", "alpha")), b(runtime, with_node("no::such", "beta"));
+  std::string node;
+  std::size_t line = 0, other = 0;
+  BOOST_TEST(what_fails(a, node, line).find("at %alpha (no::such) on line") != std::string::npos);
+  BOOST_TEST(node == "alpha");
+  const std::string what = what_fails(b, node, other);
+  BOOST_TEST(runtime.stats().known_failures == 1u);
+  BOOST_TEST(node == "beta");
+  BOOST_TEST(line == other);
+  BOOST_TEST(what.find("at %beta (no::such) on line") != std::string::npos);
+  BOOST_TEST(what.find("alpha") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_inside_of_a_subgraph_names_the_nodes_of_who_asks) {
+  Runtime runtime;
+  const auto module = [&](const char* name) {
+    Container root;
+    root.set_submodule("branch", std::make_shared<Subgraph>(*with_node("no::such", name)));
+    auto graph = std::make_shared<Graph>();
+    const Node c = graph->placeholder("c", TensorType(DType::boolean, Shape{}));
+    const Node x = graph->placeholder("x", support::f32(4));
+    graph->output(graph->call_function("onnx::If", {c, x}, {{"captured", 1}, {"then_branch", "branch"}, {"else_branch", "branch"}}));
+    return std::make_unique<LazyGraphModule>(runtime, graph, &root);
+  };
+  const auto a = module("alpha"), b = module("beta");
+  std::string node;
+  std::size_t line = 0;
+  what_fails(*a, node, line);
+  BOOST_TEST(node == "alpha");
+  what_fails(*b, node, line);
+  BOOST_TEST(node == "beta");
+}
+
+BOOST_AUTO_TEST_CASE(everyone_who_waits_for_one_failing_compile_hears_of_a_node_of_its_own) {
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions().threads(2).operators(support::standard_and(support::acts_in_compile("t::broken", [gate] {
+    gate->pass();
+    throw std::runtime_error("no");
+  }))));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule a(runtime, with_node("t::broken", "alpha")), b(runtime, with_node("t::broken", "beta"));
+  support::Loop loop;
+  support::Call first(loop, a, zeros);
+  gate->wait_for_arrivals(1);
+  support::Call second(loop, b, zeros);
+  while (runtime.stats().flights_joined == 0) std::this_thread::yield();
+  gate->open();
+  const auto node_of = [](support::Call& call) {
+    try {
+      call.get();
+    } catch (const CompileError& error) { return error.node(); }
+    return std::string("none");
+  };
+  BOOST_TEST(node_of(first) == "alpha");
+  BOOST_TEST(node_of(second) == "beta");
+}
+
+BOOST_AUTO_TEST_CASE(thousands_of_equal_modules_leave_one_compile_in_any_order) {
+  constexpr std::size_t count = 20'000;
+  const auto gate = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions().threads(2).operators(support::standard_and(support::held_in_compile("t::held", gate))));
+  const support::OpenAtEnd open(*gate);
+  const auto graph = chain({"t::held"});
+  std::vector<std::unique_ptr<LazyGraphModule>> modules;
+  for (std::size_t i = 0; i < count; ++i) {
+    modules.push_back(std::make_unique<LazyGraphModule>(runtime, graph));
+    modules.back()->recompile();
+  }
+  while (runtime.stats().flights_joined < count - 1) std::this_thread::yield();
+  support::Loop loop;
+  support::Call stays(loop, *modules[count / 2], zeros);
+  for (std::size_t i = 0; i < count / 2; ++i) modules[count - 1 - i].reset();  // those who came last
+  for (std::size_t i = 0; i < count / 2; ++i) modules[i].reset();
+  gate->open();
+  BOOST_TEST(equal(stays.get().as_tensor(), zeros));
+  BOOST_TEST(runtime.stats().compiles_started == 1u);
+  BOOST_TEST(runtime.stats().compiles_finished == 1u);
 }

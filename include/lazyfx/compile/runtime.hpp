@@ -58,8 +58,8 @@ class LAZYFX_API Runtime {
         token, core_);
   }
 
-  /// Lets go of executables that no module uses until at most `cache_bytes` of them are kept, the most recently used; 0 also forgets which
-  /// contents do not compile. RuntimeOptions::cache_bytes stays the bound. Also frees the scratch memory that threads of the process keep for
+  /// Lets go of executables that nobody uses, and of contents known not to compile, until at most `cache_bytes` of them are kept, those used or
+  /// asked for last; 0 keeps none. RuntimeOptions::cache_bytes stays the bound. Also frees the scratch memory that threads of the process keep for
   /// their next run, where no run uses it.
   void trim(std::size_t cache_bytes = 0);
 

@@ -84,8 +84,9 @@ class RuntimeOptions {
     compile_bytes_ = n;
     return *this;
   }
-  /// Executables that no module uses any more are kept up to so many bytes, weights included, and found again by equal content; the least
-  /// recently used go first. Default 64 MiB.
+  /// Executables that no module and no run uses any more, and graphs known not to compile, are kept up to so many bytes and found again by
+  /// equal content; what was in use, or asked for, longest ago goes first. Graphs, weights and plans count, each executable as if it shared
+  /// them with no other; what is larger than all of it is not kept. Default 64 MiB.
   RuntimeOptions& cache_bytes(std::size_t n) {
     cache_bytes_ = n;
     return *this;
