@@ -43,9 +43,10 @@ class Executable::PlanJob final : public Job {
   Signature signature_;
 };
 
-std::size_t Executable::bytes() const {
+std::size_t Executable::bytes() const noexcept {
   std::size_t total = charge_.bytes() + tensor_bytes_;
-  for (const auto& plan : plans()) total += plan->bytes();
+  const std::lock_guard lock(mutex_);
+  for (const auto& slot : slots_) total += slot.answer.plan ? slot.answer.plan->bytes() : 0;
   for (const auto& weak : graphs_) {
     if (const auto graph = weak.lock()) total += graph->bytes();
   }

@@ -49,7 +49,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
 
   /// What keeping it costs, about: its tables, its graphs, the tensors of its source, and its plans, those made inside of runs included.
   /// Grows with every plan; what does not is summed once.
-  std::size_t bytes() const;
+  std::size_t bytes() const noexcept;
 
   using Plans = std::vector<std::shared_ptr<const Plan>>;
   Plans plans() const;  ///< those that are ready

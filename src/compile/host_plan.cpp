@@ -28,7 +28,7 @@ class HostPlan final : public Plan {
   }
 
   std::size_t step_count() const noexcept override { return program_->steps.size(); }
-  std::size_t bytes() const override {
+  std::size_t bytes() const noexcept override {
     std::size_t bytes = Plan::bytes();
     for (const Unit& unit : units_) bytes += unit.island ? unit.island->graph->plan_bytes() : 0;
     return bytes;

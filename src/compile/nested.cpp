@@ -99,20 +99,15 @@ std::shared_ptr<const Plan> Nested::make(Signature signature, const StopToken& s
   return plan;
 }
 
-std::size_t Nested::plan_bytes() const {
+std::size_t Nested::plan_bytes() const noexcept {
   if (origin_.inherited()) return 0;
-  std::vector<std::shared_ptr<const Plan>> plans;
-  {
-    const std::lock_guard lock(mutex_);
-    plans = plans_;
-    if (plain_) plans.push_back(plain_);
-  }
-  std::size_t bytes = 0;
-  for (const auto& plan : plans) bytes += plan->bytes();
+  const std::lock_guard lock(mutex_);  // a plan's own parts are taken inside of it
+  std::size_t bytes = plain_ ? plain_->bytes() : 0;
+  for (const auto& plan : plans_) bytes += plan->bytes();
   return bytes;
 }
 
-std::size_t Nested::bytes() const {
+std::size_t Nested::bytes() const noexcept {
   std::size_t bytes = plan_bytes();
   for (const auto& step : program_->steps) {
     for (const auto& graph : step.graphs) bytes += graph->bytes();

@@ -31,9 +31,9 @@ class Nested {
   /// Operator by operator.
   Value run_plainly(std::span<const Value> inputs, const StopToken& stop) const;
   /// What its plans hold now, about, islands within them included.
-  std::size_t plan_bytes() const;
+  std::size_t plan_bytes() const noexcept;
   /// The same and that of the graphs that its operators run.
-  std::size_t bytes() const;
+  std::size_t bytes() const noexcept;
   /// Makes the plan for a signature ahead of its first run.
   std::shared_ptr<const Plan> prepare(const Signature& signature, const StopToken& stop) const { return make(signature, stop); }
 

@@ -28,7 +28,7 @@ class Plan {
   virtual std::size_t step_count() const noexcept = 0;
   virtual std::size_t arena_bytes() const noexcept { return 0; }
   /// Its tables and packed constants, about; those that it shares with other plans too. Grows where runs make plans of its parts.
-  virtual std::size_t bytes() const { return charge_.bytes() + shared_bytes_; }
+  virtual std::size_t bytes() const noexcept { return charge_.bytes() + shared_bytes_; }
 
  protected:
   double estimate_ns_ = 0;
