@@ -87,10 +87,43 @@ Executable::Answer Executable::request(const Signature& signature, std::shared_p
       return {nullptr, runtime->refusal(submitted)};
     }
   }
+  if (!listener) {
+    slot->making->wanted_anyhow = true;
+    return {};
+  }
   auto& listeners = slot->making->listeners;
   listeners.push_back(std::move(listener));
-  listeners.back()->plan_wait.begin(runtime->observer());
+  listeners.back()->asked_ = weak_from_this();
+  listeners.back()->plan_wait_.begin(runtime->observer());
   return {};
+}
+
+void PlanListener::stop_waiting(Observer& observer) noexcept {
+  if (!plan_wait_.end(observer)) return;
+  if (const auto executable = asked_.lock()) executable->leave(*this);
+}
+
+/// A plan that is only queued for those who have left is not made.
+void Executable::leave(const PlanListener& listener) noexcept {
+  const auto runtime = runtime_.lock();
+  std::shared_ptr<PlanListener> left;  // released after the lock, as the job is
+  std::shared_ptr<Job> job;
+  const std::lock_guard lock(mutex_);
+  for (auto slot = slots_.begin(); slot != slots_.end(); ++slot) {
+    if (!slot->making) continue;
+    auto& listeners = slot->making->listeners;
+    const auto at = std::ranges::find(listeners, &listener, &std::shared_ptr<PlanListener>::get);
+    if (at == listeners.end()) continue;
+    left = std::move(*at);
+    listeners.erase(at);
+    job = slot->making->job;
+    if (!listeners.empty() || !job || !runtime) return;
+    if (slot->making->wanted_anyhow)
+      runtime->scheduler().demote(*job, Priority::prefetch);
+    else if (runtime->scheduler().withdraw(*job))
+      slots_.erase(slot);
+    return;
+  }
 }
 
 Executable::Answer Executable::make_now(const Signature& signature) {
@@ -218,7 +251,7 @@ void Executable::settle(const Signature& signature, const Answer& answer, bool k
     settled_.notify_all();
   }
   for (const auto& listener : listeners) {
-    if (runtime) listener->plan_wait.end(runtime->observer());
+    if (runtime) listener->plan_wait_.end(runtime->observer());
     listener->on_plan(answer);
   }
 }

@@ -33,7 +33,13 @@ class PlanListener {
  public:
   virtual ~PlanListener() = default;
   virtual void on_plan(const PlanAnswer& answer) noexcept = 0;
-  Wait plan_wait;  ///< until then, or until it is given up
+  /// It waits no longer, and may be told all the same. Any thread, at any time.
+  void stop_waiting(Observer& observer) noexcept;
+
+ private:
+  friend class Executable;
+  Wait plan_wait_;
+  std::weak_ptr<Executable> asked_;  ///< constant while plan_wait_ lasts
 };
 
 /// The compiled form of one content: its program, and a bounded table of plans by input signature. Shared by every module whose content is
@@ -57,7 +63,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
   using Answer = PlanAnswer;
   /// A failure is kept, since the same signature would fail again, until forget_failures().
   Answer find(const Signature& signature) const;
-  /// As find; if neither is known, `listener` is told later, and the plan is asked for at `priority` (again: promoted).
+  /// As find; if neither is known, `listener` (once only, or null) is told later, and the plan is asked for at `priority` (again: promoted).
   Answer request(const Signature& signature, std::shared_ptr<PlanListener> listener, Priority priority);
   /// The signatures that failed may be tried again: a module was marked, or told to retry.
   void forget_failures();
@@ -76,6 +82,7 @@ class Executable : public std::enable_shared_from_this<Executable> {
     bool building = false;  ///< on some thread now
     std::shared_ptr<Job> job;  ///< queued
     std::vector<std::shared_ptr<PlanListener>> listeners;
+    bool wanted_anyhow = false;  ///< though nobody listens
   };
   struct Slot {
     Signature signature;
@@ -93,6 +100,8 @@ class Executable : public std::enable_shared_from_this<Executable> {
   Slot* add_slot(const Signature& signature, Failure& refusal);
   Answer build(const Signature& signature);
   void settle(const Signature& signature, const Answer& answer, bool keep);
+  friend class PlanListener;
+  void leave(const PlanListener& listener) noexcept;
   void answer_slot(Slot& slot, const Answer& answer);
 
   const std::uint64_t key_;

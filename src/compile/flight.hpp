@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <iterator>
@@ -44,25 +45,35 @@ struct Flight {
     std::shared_ptr<Subscriber> subscriber;
     std::uint64_t generation = 0;
     Source source;  ///< what the subscriber marked: equal content, but names of its own
+    Priority priority = Priority::background;  ///< at which the subscriber wants it
   };
   using Seats = std::list<Seat>;
   std::shared_ptr<Subscriber> leader;  ///< until it lands
 
   const Seats& seats() const noexcept { return seats_; }  ///< in order of arrival
-  void sit(std::shared_ptr<Subscriber> subscriber, std::uint64_t at_generation, const Source& marked) {
+  void sit(std::shared_ptr<Subscriber> subscriber, std::uint64_t at_generation, const Source& marked, Priority wanted) {
     const Subscriber* const who = subscriber.get();
-    seats_.push_back({std::move(subscriber), at_generation, marked});
+    seats_.push_back({std::move(subscriber), at_generation, marked, wanted});
     try {
       seat_of_.emplace(who, std::prev(seats_.end()));
     } catch (...) {
       seats_.pop_back();
       throw;
     }
+    count(wanted, 1);
+  }
+  /// Nothing where it has no seat.
+  void want(const Subscriber* subscriber, Priority wanted) noexcept {
+    const auto at = seat_of_.find(subscriber);
+    if (at == seat_of_.end()) return;
+    count(wanted, 1);
+    count(std::exchange(at->second->priority, wanted), -1);
   }
   /// False: it has no seat, or all have been told already. Else `left` is what it sat on.
   bool stand_up(const Subscriber* subscriber, Seat& left) noexcept {
     const auto at = seat_of_.find(subscriber);
     if (at == seat_of_.end()) return false;
+    count(at->second->priority, -1);
     left = std::move(*at->second);
     seats_.erase(at->second);
     seat_of_.erase(at);
@@ -73,12 +84,15 @@ struct Flight {
     return std::exchange(seats_, {});
   }
 
-  void raise(Priority to) noexcept {
-    Priority now = priority.load(std::memory_order_relaxed);
-    while (now < to && !priority.compare_exchange_weak(now, to, std::memory_order_relaxed)) {}
+ private:
+  void count(Priority wanted, int change) noexcept {
+    wanted_at_[static_cast<std::size_t>(wanted)] += static_cast<std::size_t>(change);
+    std::size_t most = priorities - 1;
+    while (most > 0 && wanted_at_[most] == 0) --most;
+    priority.store(static_cast<Priority>(most), std::memory_order_relaxed);
   }
 
- private:
+  std::array<std::size_t, priorities> wanted_at_{};
   Seats seats_;
   std::unordered_multimap<const Subscriber*, Seats::iterator> seat_of_;  ///< only looked up: its order is nobody's
 };

@@ -84,8 +84,11 @@ class Wait {
     observer.wait_begins();
     lasts_.store(true, std::memory_order_release);
   }
-  void end(Observer& observer) noexcept {
-    if (lasts_.exchange(false, std::memory_order_acq_rel)) observer.wait_ends(since_);
+  /// True where it is this that ends it.
+  bool end(Observer& observer) noexcept {
+    if (!lasts_.exchange(false, std::memory_order_acq_rel)) return false;
+    observer.wait_ends(since_);
+    return true;
   }
 
  private:

@@ -218,8 +218,7 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   }
   if (admission.retry) return admission;
   if (under_way && !match.flight->stop.load(std::memory_order_relaxed)) {
-    match.flight->sit(std::move(subscriber), generation, source);
-    match.flight->raise(priority);
+    match.flight->sit(std::move(subscriber), generation, source, priority);
     admission.joined = match.flight;
     add(counters_.joined);
     return admission;
@@ -234,9 +233,8 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   flight->key = key;
   flight->source = source;
   flight->generation = generation;
-  flight->raise(priority);
   flight->leader = subscriber;
-  flight->sit(std::move(subscriber), generation, source);
+  flight->sit(std::move(subscriber), generation, source, priority);
   flight->stop.store(stopping(), std::memory_order_relaxed);
   flights_.emplace(key, flight);
   admission.lead = std::move(flight);
@@ -295,7 +293,7 @@ void RuntimeCore::land(const std::shared_ptr<Flight>& flight, CompileOutcome out
   const compile::Retold retold(outcome.failure, flight->source);
   for (const auto& seat : seats) {
     if (outcome.failure)
-      seat.subscriber->on_compiled(seat.generation, {nullptr, retold.to(seat.source)});
+      seat.subscriber->on_compiled(seat.generation, {nullptr, retold.to(seat.source), outcome.watched});
     else
       seat.subscriber->on_compiled(seat.generation, outcome);
   }
@@ -371,6 +369,11 @@ CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Sig
     watch.failed(outcome.failure);
   }
   return outcome;
+}
+
+void RuntimeCore::want(Flight& flight, const compile::Subscriber* subscriber, compile::Priority priority) noexcept {
+  const std::lock_guard lock(mutex_);
+  flight.want(subscriber, priority);
 }
 
 void RuntimeCore::leave(Flight& flight, const compile::Subscriber* subscriber) noexcept {

@@ -61,6 +61,8 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
                   std::uint64_t generation, compile::Priority priority);
   /// Compiles a flight on this thread, or has it compiled, and then tells everyone seated. `ahead`: signatures to make plans for at once.
   void fly(const std::shared_ptr<compile::Flight>& flight, std::span<const compile::Signature> ahead);
+  /// How urgently the subscriber wants it now.
+  void want(compile::Flight& flight, const compile::Subscriber* subscriber, compile::Priority priority) noexcept;
   /// The subscriber no longer wants it; a flight with no seat left stops at its next step.
   void leave(compile::Flight& flight, const compile::Subscriber* subscriber) noexcept;
   /// Content that is known not to compile may be tried again.

@@ -55,9 +55,10 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
 
 void Scheduler::drop_displaced(std::unique_lock<std::mutex>& lock) {
   while (!displaced_.empty()) {
-    const std::shared_ptr<Job> job = extract(*displaced_.begin());
+    std::shared_ptr<Job> job = extract(*displaced_.begin());
     lock.unlock();
     job->drop(Job::Dropped::displaced);
+    job.reset();
     lock.lock();
   }
 }

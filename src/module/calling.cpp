@@ -30,9 +30,10 @@ class BlockingListener final : public compile::PlanListener {
     answer_ = answer;
     condition_.notify_one();
   }
+  /// Not ready: the deadline has come first.
   compile::PlanAnswer wait_until(ForwardOptions::Clock::time_point deadline) {
     std::unique_lock lock(mutex_);
-    if (!condition_.wait_until(lock, deadline, [&] { return answer_.ready(); })) Failure::timed_out().raise();
+    condition_.wait_until(lock, deadline, [&] { return answer_.ready(); });
     return answer_;
   }
 
@@ -42,23 +43,23 @@ class BlockingListener final : public compile::PlanListener {
   compile::PlanAnswer answer_;
 };
 
-class NobodyWaits final : public compile::PlanListener {
-  void on_plan(const compile::PlanAnswer&) noexcept override {}
-};
-
-compile::PlanAnswer plan_by(compile::Executable& executable, const compile::Signature& signature, compile::Scheduler& pool,
+compile::PlanAnswer plan_by(compile::Executable& executable, const compile::Signature& signature, RuntimeCore& runtime,
                             const ModuleCore::Deadline& deadline) {
+  const compile::Scheduler& pool = runtime.scheduler();
   if (!deadline || pool.on_pool_thread()) return executable.make_now(signature);
   const auto listener = std::make_shared<BlockingListener>();
   auto answer = executable.request(signature, listener, Priority::blocking);
   if (answer.ready()) return answer;
-  return pool.threads() == 0 ? executable.make_now(signature) : listener->wait_until(*deadline);
+  answer = pool.threads() == 0 ? executable.make_now(signature) : listener->wait_until(*deadline);
+  listener->stop_waiting(runtime.observer());
+  if (!answer.ready()) Failure::timed_out().raise();
+  return answer;
 }
 
 }  // namespace
 
 bool lacks_plan(compile::Executable& executable, const compile::Signature& signature) {
-  return !executable.find(signature).ready() && !executable.request(signature, std::make_shared<NobodyWaits>(), Priority::prefetch).plan;
+  return !executable.find(signature).ready() && !executable.request(signature, nullptr, Priority::prefetch).plan;
 }
 
 Value ModuleCore::call(std::span<const Value> inputs) {
@@ -121,7 +122,7 @@ bool ModuleCore::try_run(std::span<const Value> inputs, bool anyhow, Oldest olde
 Value ModuleCore::run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs,
                                 const Deadline& deadline, const compile::StopToken& stop) {
   const std::vector<Value> complete = compile::complete_inputs(published->executable->interface(), inputs);
-  const auto answer = plan_by(*published->executable, compile::Signature(complete), runtime_->scheduler(), deadline);
+  const auto answer = plan_by(*published->executable, compile::Signature(complete), *runtime_, deadline);
   if (!answer.plan) answer.failure.raise();
   if (!published->has(*answer.plan)) refresh(*published);
   return answer.plan->run(complete, stop, published.get());

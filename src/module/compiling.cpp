@@ -59,7 +59,7 @@ bool ModuleCore::ensure(Priority priority, Failure& refusal, Admission admission
       // An older generation's compile has to end first.
       requested_ = std::max(requested_, priority);
       unawaited_ = std::max(unawaited_, unawaited);
-      if (flight_) flight_->raise(priority);
+      if (flight_) runtime_->want(*flight_, this, requested_);
       if (compiling_ != generation() || !flight_) {
         wanted_priority_ = wanted_ ? std::max(wanted_priority_, priority) : priority;
         wanted_ = true;
@@ -254,6 +254,7 @@ void ModuleCore::settle_for_less() noexcept {
   requested_ = std::min(requested_, wanted);
   wanted_priority_ = std::min(wanted_priority_, wanted);
   if (phase_ == Phase::queued) runtime_->scheduler().demote(*job_, requested_);
+  if (flight_) runtime_->want(*flight_, this, requested_);
 }
 
 /// Gives up the compile under way, if any: it stops unless another module wants it.

@@ -103,7 +103,9 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
 
   /// On the pool.
   compile::Lane lane() const noexcept override { return compile::Lane::run; }
-  std::size_t bytes() const noexcept override { return plan_ ? plan_->arena_bytes() : 0; }
+  std::size_t bytes() const noexcept override {
+    return plan_ ? std::max(plan_->arena_bytes(), published_ ? published_->below_bytes : 0) : 0;
+  }
   void run() noexcept override {
     Value value;
     Failure failure;
@@ -130,7 +132,7 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
   bool is_stopped() const noexcept { return is_on_pool_ && core_->runtime().stopping(); }
 
   void withdraw() override {
-    plan_wait.end(core_->runtime().observer());
+    stop_waiting(core_->runtime().observer());
     core_->runtime().scheduler().withdraw(*this);
   }
 

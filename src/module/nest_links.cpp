@@ -132,7 +132,7 @@ bool ModuleCore::adopt_compiled(std::uint64_t generation, Stamp after, const std
   }
   is_old_published_ = !is_marked;
   if (is_marked) drop(old_, retired);
-  if (published_wiring()) publication->links = published_wiring()->links;
+  if (published_wiring()) publication->link(published_wiring()->links, published_wiring()->edges.size());
   publication->until.store(links_until(), std::memory_order_relaxed);
   compiled_generation_ = generation;
   publish(std::move(publication), retired);
@@ -159,7 +159,7 @@ bool ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
   const auto* const before = published_.get();
   if (unlinked_ && wired_->missing == 0) {
     auto linked = std::make_shared<Publication>(*unlinked_);
-    linked->links = wired_->links;
+    linked->link(wired_->links, wired_->edges.size());
     linked->until.store(wired_->until(), std::memory_order_relaxed);
     publish(std::move(linked), retired);
     retired.retire(std::exchange(unlinked_, nullptr));
@@ -170,7 +170,7 @@ bool ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
     return false;
   } else if (published_wiring() && !published_->links.is_same(published_wiring()->links)) {
     auto linked = std::make_shared<Publication>(*published_);
-    linked->links = published_wiring()->links;
+    linked->link(published_wiring()->links, published_wiring()->edges.size());
     linked->until.store(links_until(), std::memory_order_relaxed);
     publish(std::move(linked), retired);
     runtime_->counters().relinks.fetch_add(1, std::memory_order_relaxed);

@@ -24,6 +24,7 @@ struct Publication final : compile::Callees, hazard::Retirable {
   std::shared_ptr<compile::Executable> executable;
   compile::Executable::Plans plans;
   Links<Publication> links;
+  std::size_t below_bytes = 0;  ///< scratch memory that a run needs for one of those that are linked, at most
   mutable std::atomic<Stamp> until{forever};  ///< what the links are good for; the publisher lowers it
 
   Publication() = default;
@@ -35,10 +36,24 @@ struct Publication final : compile::Callees, hazard::Retirable {
         executable(other.executable),
         plans(other.plans),
         links(other.links),
+        below_bytes(other.below_bytes),
         until(other.until.load(std::memory_order_relaxed)) {}
   Publication& operator=(const Publication&) = delete;
   ~Publication() { compile::unravel(std::move(executable)); }
 
+  /// Links what a wiring does, of so many.
+  void link(const Links<Publication>& to, std::size_t count) noexcept {
+    links = to;
+    below_bytes = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (const Publication* below = links[i]) below_bytes = std::max({below_bytes, below->below_bytes, below->own_bytes()});
+    }
+  }
+  std::size_t own_bytes() const noexcept {
+    std::size_t most = 0;
+    for (const auto& plan : plans) most = std::max(most, plan->arena_bytes());
+    return most;
+  }
   bool has(const compile::Plan& plan) const noexcept {
     return std::any_of(plans.begin(), plans.end(), [&](const auto& p) { return p.get() == &plan; });
   }

@@ -35,12 +35,14 @@ float first_of(const Value& value) { return value.as_tensor().values<float>()[0]
 struct Held {
   std::shared_ptr<support::Gate> gate = std::make_shared<support::Gate>();
   std::shared_ptr<std::atomic<int>> later = std::make_shared<std::atomic<int>>(0);
+  std::shared_ptr<std::atomic<int>> seen = std::make_shared<std::atomic<int>>(-1);  // of `later`, when t::looks was compiled last
   Runtime runtime;
   support::OpenAtEnd open{*gate};
 
   explicit Held(RuntimeOptions options = RuntimeOptions().threads(1))
-      : runtime(options.operators(support::standard_and(support::held_in_compile("t::held", gate),
-                                                        support::acts_in_compile("t::later", [later = later] { ++*later; })))) {}
+      : runtime(options.operators(support::standard_and(
+            support::held_in_compile("t::held", gate), support::acts_in_compile("t::later", [later = later] { ++*later; }),
+            support::acts_in_compile("t::looks", [later = later, seen = seen] { seen->store(later->load()); })))) {}
   /// The only thread is taken.
   std::unique_ptr<LazyGraphModule> take_thread() {
     auto blocker = std::make_unique<LazyGraphModule>(runtime, chain({"t::held"}));
@@ -123,6 +125,37 @@ BOOST_AUTO_TEST_CASE(a_queued_compile_whose_module_is_gone_is_withdrawn_when_the
   BOOST_TEST(held.runtime.stats().queued == 1u);
   call.cancel();
   BOOST_TEST(held.runtime.stats().queued == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_compile_that_nobody_awaits_any_more_gives_way_to_what_is_awaited) {
+  Held held;
+  LazyGraphModule left(held.runtime, chain({"t::held", "t::later"})), other(held.runtime, chain({"t::looks"}));
+  support::Loop loop;
+  Call leaves(loop, left, zeros);
+  held.gate->wait_for_arrivals(1);
+  leaves.cancel();
+  Call waits(loop, other, zeros);
+  held.gate->open();
+  waits.get();
+  BOOST_TEST(held.seen->load() == 0);
+  held.settle();
+  BOOST_TEST((left.state() == ModuleState::clean));
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_that_is_queued_for_those_who_left_only_is_not_made) {
+  Held held;
+  LazyGraphModule module(held.runtime, plus(1, TensorType(DType::f32)), nullptr, on_demand());
+  module.real_recompile();
+  const auto blocker = held.take_thread();
+  support::Loop loop;
+  Call leaves(loop, module, vec({0, 0})), stays(loop, module, vec({0, 0, 0})), leaves_too(loop, module, vec({0, 0, 0}));
+  BOOST_TEST(held.runtime.stats().queued == 2u);
+  leaves.cancel();
+  leaves_too.cancel();
+  BOOST_TEST(held.runtime.stats().queued == 1u);
+  held.gate->open();
+  BOOST_TEST(first_of(stays.get()) == 1);
+  BOOST_TEST(held.runtime.stats().specializations == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(what_those_who_left_had_asked_for_makes_room_for_those_who_wait) {

@@ -38,8 +38,8 @@ struct Bounded {
   Runtime runtime;
   support::OpenAtEnd open{*gate};
   explicit Bounded(std::size_t bytes)
-      : runtime(RuntimeOptions().threads(2).compile_bytes(bytes).operators(
-            support::standard_and(support::held_in_compile("t::held", gate)))) {}
+      : runtime(
+            RuntimeOptions().threads(2).compile_bytes(bytes).operators(support::standard_and(support::held_in_compile("t::held", gate)))) {}
 };
 
 float first_of(const Value& value) { return value.as_tensor().values<float>()[0]; }

@@ -35,12 +35,19 @@ const ForwardOptions on_pool = ForwardOptions().run_on(RunOn::pool);
 
 namespace {
 
-/// Runs of `graph`, which waits at the gate with results in scratch memory, follow one another where there is next to none of that.
-void follow_one_another(const std::shared_ptr<Graph>& graph) {
+/// Runs of `graph`, which waits at the gate with results in scratch memory, follow one another where there is next to none of that. `called`: it
+/// is another module's that calls it.
+void follow_one_another(const std::shared_ptr<Graph>& graph, bool called = false) {
   const auto gate = std::make_shared<support::Gate>();
   Runtime runtime(options(gate).run_bytes(1));
   const support::OpenAtEnd open(*gate);
-  LazyGraphModule module(runtime, graph), other(runtime, support::plus(1));
+  const auto child = std::make_shared<LazyGraphModule>(runtime, graph);
+  Container root;
+  root.set_submodule("child", child);
+  auto calls = std::make_shared<Graph>();
+  calls->output(calls->call_module("child", {calls->placeholder("x", support::f32(4))}));
+  LazyGraphModule parent(runtime, calls, &root), other(runtime, support::plus(1));
+  LazyGraphModule& module = called ? parent : *child;
   module.real_recompile();
   support::Loop loop;
   Call first(loop, module, zeros, on_pool);
@@ -58,6 +65,8 @@ void follow_one_another(const std::shared_ptr<Graph>& graph) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(runs_that_need_more_scratch_memory_than_there_may_be_follow_one_another) { follow_one_another(held()); }
+
+BOOST_AUTO_TEST_CASE(a_run_of_a_module_that_calls_another_needs_the_scratch_memory_of_that) { follow_one_another(held(), true); }
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_divided_around_a_step_for_the_host_needs_the_scratch_memory_of_its_parts) {
   follow_one_another(support::chain({"onnx::Softmax", "onnx::Softmax", "t::held_run", "onnx::NonZero"}));
