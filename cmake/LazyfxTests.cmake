@@ -1,10 +1,17 @@
 # How a program becomes a ctest here.
 
+# Suppressions go by the names of functions.
+find_program(LAZYFX_SYMBOLIZER NAMES llvm-symbolizer-19 llvm-symbolizer)
+set(lazyfx_symbolizer)
+if(LAZYFX_SYMBOLIZER)
+  set(lazyfx_symbolizer ":external_symbolizer_path=${LAZYFX_SYMBOLIZER}")
+endif()
+
 # What a sanitizer's report must do: end the program, with a stack.
 set(lazyfx_test_environment
   "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:detect_leaks=1"
   "UBSAN_OPTIONS=print_stacktrace=1"
-  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:detect_deadlocks=1:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp")
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:detect_deadlocks=1:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp${lazyfx_symbolizer}")
 
 # lazyfx_add_test(NAME room.concept TARGET target [LABELS ...] [ENVIRONMENT VAR=VALUE ...] [TIMEOUT s] [ARGS ...])
 # Programs whose concept speaks of time, by one of the words below, run alone: a neighbour would be measured too.

@@ -4,7 +4,7 @@
 #   build     compilers and libraries (the default)
 #   models    npm, which fetches the models
 #   example   what examples/quickstart.sh adds: models, a picture drawer and its font
-#   sanitize  the sanitizers' runtimes and what unpacks Debian source packages
+#   sanitize  the sanitizers' runtimes, what names addresses, and what unpacks Debian source packages
 #   peer      Debian's PyTorch, which exports the models that outputs are compared on
 #   lint      clang-format and clang-tidy
 #   all       everything
@@ -17,7 +17,7 @@ build="ca-certificates git cmake ninja-build ccache pkg-config g++ clang-19 lld-
   libonnx-dev nlohmann-json3-dev libpng-dev libxxhash-dev libssl-dev libminizip-dev zlib1g-dev libbenchmark-dev python3"
 models="ca-certificates npm"
 example="imagemagick fonts-dejavu-core"
-sanitize="libclang-rt-19-dev dpkg-dev"
+sanitize="libclang-rt-19-dev llvm-19 dpkg-dev"
 peer="python3-torch python3-torchvision python3-onnx libonnx-testdata"
 lint="clang-format-19 clang-tidy-19"
 

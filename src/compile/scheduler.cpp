@@ -37,7 +37,7 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
   if (forked()) return Submitted::refused;
   const std::lock_guard lock(mutex_);
   if (stopped_) return Submitted::refused;
-  if (priority < Priority::awaited && job->bytes() > limits_of(*job).bytes) return Submitted::full;
+  if (priority == Priority::background && job->bytes() > limits_of(*job).bytes) return Submitted::full;
   const bool has_worker = provide_worker();
   if (!has_worker && admission != Admission::helped) return Submitted::refused;
   Queue& queue = queue_of(*job);
@@ -142,10 +142,9 @@ void Scheduler::update_urgency() noexcept {
   int urgency = -1;
   for (const Queue& queue : queues_) {
     for (std::size_t p = priorities; p-- > 0;) {
-      if (!queue.classes[p].empty() && may_run(*queue.classes[p].begin())) {
-        urgency = std::max(urgency, static_cast<int>(p));
-        break;
-      }
+      if (queue.classes[p].empty()) continue;
+      if (may_run(*queue.classes[p].begin())) urgency = std::max(urgency, static_cast<int>(p));
+      break;
     }
   }
   // A free thread will take it: nobody needs to give way. Whether an executor has a free one, only the executor knows.
@@ -179,12 +178,12 @@ Scheduler::Best Scheduler::best(Time now) {
   Best found;
   std::uint64_t sequence = 0;
   for (Queue& queue : queues_) {
-    for (std::size_t p = 0; p < priorities; ++p) {
+    for (std::size_t p = priorities; p-- > 0;) {
       if (queue.classes[p].empty()) continue;
       const Job& front = *queue.classes[p].begin();
       if (!may_run(front)) {
         held_back_ = true;
-        continue;
+        break;  // what is less urgent would take the room that it waits for
       }
       int urgency = static_cast<int>(p);
       const int ceiling = static_cast<int>(Priority::awaited);
@@ -363,8 +362,10 @@ void Scheduler::work() {
       turn.begin();
       --idle_;
       update_urgency();
+      if (now() < patience) continue;
       // The last thread stays while a timer waits for it.
-      if (now() >= patience && queued_jobs() == 0 && (timers_.empty() || threads_.size() > 1)) break;
+      if (queued_jobs() == 0 && displaced_.empty() && (timers_.empty() || threads_.size() > 1)) break;
+      patience = detail::after(now(), limits_.idle);
     }
     const auto me = std::find_if(threads_.begin(), threads_.end(), [](pthread_t t) { return pthread_equal(t, pthread_self()) != 0; });
     if (me != threads_.end()) {

@@ -98,8 +98,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// full: the lane's bound is reached, and nothing that nobody awaits could make room; or nobody awaits the job and it needs more memory than
-  /// its lane may have. refused: stopped, forked, or no thread can be had. The job is kept only when queued.
+  /// full: the lane's bound is reached, and nothing that nobody awaits could make room; or nobody asked for the job but a mark, and it needs
+  /// more memory than its lane may have. refused: stopped, forked, or no thread can be had. The job is kept only when queued.
   enum class Submitted : std::uint8_t { queued, full, refused };
   /// helped: the caller withdraws it and runs it itself unless a thread took it, so it needs neither thread nor room. admitted: it belongs to
   /// what has found room already.

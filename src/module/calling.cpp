@@ -46,11 +46,12 @@ class BlockingListener final : public compile::PlanListener {
 compile::PlanAnswer plan_by(compile::Executable& executable, const compile::Signature& signature, RuntimeCore& runtime,
                             const ModuleCore::Deadline& deadline) {
   const compile::Scheduler& pool = runtime.scheduler();
-  if (!deadline || pool.on_pool_thread()) return executable.make_now(signature);
+  if (!deadline || pool.on_pool_thread() || pool.threads() == 0) return executable.make_now(signature);
   const auto listener = std::make_shared<BlockingListener>();
   auto answer = executable.request(signature, listener, Priority::blocking);
-  if (answer.ready()) return answer;
-  answer = pool.threads() == 0 ? executable.make_now(signature) : listener->wait_until(*deadline);
+  if (answer.plan) return answer;
+  if (answer.failure) return executable.make_now(signature);  // refused: who blocks needs neither thread nor room
+  answer = listener->wait_until(*deadline);
   listener->stop_waiting(runtime.observer());
   if (!answer.ready()) Failure::timed_out().raise();
   return answer;

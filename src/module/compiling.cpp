@@ -84,9 +84,12 @@ void ModuleCore::drop_job(compile::Job::Dropped why) {
     } else {
       refusal = restart(woken);  // somebody may have come since to wait for it
     }
-    if (refusal && lock.nested()) {
+    if (lock.nested() && phase_ == Phase::idle) {
       lock.unlock_module();
-      fail_above(refusal, 0, forever, woken);
+      if (refusal)
+        fail_above(refusal, effective_until(), forever, woken);
+      else
+        forget_asked();
     }
   }
   woken.wake();
@@ -127,12 +130,12 @@ void ModuleCore::compile_newest(Priority urgency) {
       if (admission.joined) phase_ = Phase::joined;
       flight_ = admission.joined ? admission.joined : admission.lead;
       Priority above{};
-      if (generation != this->generation() && waiters_.empty() && !(lock.nested() && awaited_above(above))) {
-        detach_compile();  // marked again since it was taken
+      if ((abandoned_ || generation != this->generation()) && waiters_.empty() && !(lock.nested() && awaited_above(above))) {
+        detach_compile();  // gone, or marked again, since it was taken
       }
       if (!admission.joined) break;
       Woken none;  // a detached flight leaves the phase idle, and the newest is still wanted; without waiters no refusal has a taker
-      static_cast<void>(restart(none));
+      if (restart(none) && lock.nested()) forget_asked();
       return;
     }
   } catch (...) {
@@ -248,7 +251,7 @@ void ModuleCore::settle_for_less() noexcept {
   if (awaited == nobody && (abandoned_ || compiling_ != generation())) {
     detach_compile();
     Woken none;  // nobody waits whom a refusal could reach
-    if (phase_ == Phase::idle && wanted_) static_cast<void>(restart(none));
+    if (phase_ == Phase::idle && wanted_ && restart(none) && nested_) forget_asked();
   }
   const Priority wanted = std::max(unawaited_, awaited == nobody ? Priority::background : static_cast<Priority>(awaited));
   requested_ = std::min(requested_, wanted);

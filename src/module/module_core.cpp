@@ -75,22 +75,23 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
       spread_mark();
       lock.lock_module();
     }
-    Failure refused;  // by a stopped or crowded runtime, which says so to whoever calls
+    Failure deferred;  // by a stopped or crowded runtime, which says so to whoever calls
     if (schedule_in && schedule_in->count() > 0) {
       quiet_at_ = after(runtime_->scheduler().now(), *schedule_in);
       if (!quiet_timer_) schedule_at(quiet_at_);
     } else if (schedule_in) {
-      static_cast<void>(ensure(Priority::background, refused));
+      static_cast<void>(ensure(Priority::background, deferred));
     }
     if (lock.nested()) {
+      Failure refused;
       // Those above that were asked for need this generation as well.
       const int asked = std::max(asked_, is_awaited_above ? static_cast<int>(above) : nobody);
       if (asked != nobody) static_cast<void>(ensure(static_cast<Priority>(asked), refused));
       if (!waiters_.empty() && phase_ == Phase::idle) refused = restart(woken);
-      if (refused && (is_awaited_above || !waiters_.empty())) {
+      if (refused) {
         take_waiters(generation(), refused, woken);
         lock.unlock_module();
-        fail_above(refused, 0, forever, woken);
+        fail_above(refused, effective_until(), forever, woken);  // and who comes asks anew
       }
     }
   }
@@ -134,6 +135,7 @@ void ModuleCore::request(Priority priority) {
       lock.unlock_module();
       Stamp from = 0;
       static_cast<void>(ask_below(priority, false, admission, from, woken, retired));
+      if (refused) asked_ = nobody;
     }
   }
   woken.wake();

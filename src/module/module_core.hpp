@@ -182,6 +182,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
 
   void link_newest() noexcept;
   void release_below() noexcept;
+  void forget_asked() noexcept;
   void compile_below();
   void help(Waiter& waiter, bool in_time);
   Value call_by(std::span<const Value> inputs, const ForwardOptions& options, const compile::StopToken& stop);

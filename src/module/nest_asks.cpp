@@ -95,7 +95,7 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
     Failure refused;
     const bool is_new = core->phase_ == Phase::idle;
     if (!core->ensure(priority, refused, admission)) {
-      from = 0;
+      from = core->effective_until();
       return refused;
     }
     if (is_new && admission == Admission::bounded) admission = Admission::admitted;  // a call finds room as a whole
@@ -103,6 +103,13 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
   if (failure) return failure;
   for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) core->asked_ = std::max(core->asked_, asked);
   return {};
+}
+
+/// What was asked of this will not come by itself: who calls above asks anew.
+// REQUIRES: the nest's mutex held.
+void ModuleCore::forget_asked() noexcept {
+  const WalkOrder order = walk_up([](const ModuleCore&) { return true; });
+  for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) core->asked_ = nobody;
 }
 
 /// The last who waited here has left: what was asked of those below is as urgent as others want it.

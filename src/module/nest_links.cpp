@@ -244,8 +244,8 @@ void ModuleCore::settle(Woken& woken, hazard::Retirement& retired, Rising& risin
     try {
       is_changed = core->relink(woken, retired);
     } catch (...) {
-      for (const Wiring* wiring : {core->wired_.get(), core->old_.get()}) {
-        if (wiring != nullptr) owe(const_cast<Edge&>(wiring->edges.front()));  // its links are not published
+      for (Wiring* wiring : {core->wired_.get(), core->old_.get()}) {
+        if (wiring != nullptr) owe(wiring->edges.front());  // its links are not published
       }
       throw;
     }

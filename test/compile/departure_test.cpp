@@ -223,6 +223,30 @@ BOOST_AUTO_TEST_CASE(a_call_that_needs_more_submodules_than_may_wait_finds_room_
   BOOST_TEST(first_of(call.get()) == 28);
 }
 
+BOOST_AUTO_TEST_CASE(a_submodule_that_found_no_room_when_it_was_marked_is_asked_for_by_the_next_call_above) {
+  Held held(RuntimeOptions().threads(1).max_queued(1));
+  held.gate->open();
+  const auto child = std::make_shared<LazyGraphModule>(held.runtime, plus(1), nullptr, on_demand());
+  const auto busy = std::make_shared<LazyGraphModule>(held.runtime, plus(2), nullptr, on_demand());
+  const auto middle = sum_of(held.runtime, {child}), top = sum_of(held.runtime, {middle, busy});
+  BOOST_TEST(first_of((*top)(Inputs(zeros))) == 3);
+  LazyGraphModule fills(held.runtime, plus(7), nullptr, on_demand());
+  held.gate->close();
+  const std::size_t arrived = held.gate->arrivals();
+  busy->set_graph(chain({"t::held"}));
+  support::Loop loop;
+  Call early(loop, *top, zeros);
+  held.gate->wait_for_arrivals(arrived + 1);
+  Call waits(loop, fills, zeros);
+  child->set_graph(plus(10));  // nobody needs it yet
+  held.gate->open();
+  waits.get();
+  early.get();
+  held.settle();
+  Call late(loop, *top, zeros);
+  BOOST_TEST(first_of(late.get()) == 10);
+}
+
 BOOST_AUTO_TEST_CASE(a_blocking_call_compiles_itself_what_had_to_make_room) {
   Held held(RuntimeOptions().threads(1).max_queued(1));
   const auto blocker = held.take_thread();

@@ -86,3 +86,37 @@ BOOST_AUTO_TEST_CASE(a_compile_that_needs_more_than_there_may_be_is_left_to_whoe
   BOOST_TEST(first_of(call_a.get()) == 1);
   BOOST_TEST(first_of(call_b.get()) == 2);
 }
+
+BOOST_AUTO_TEST_CASE(what_is_prefetched_runs_alone_though_it_needs_more_than_there_may_be) {
+  Bounded bounded(mebibyte / 2);
+  bounded.gate->open();
+  const auto a = heavy(bounded.runtime, 1);
+  a->recompile();
+  a->prefetch();
+  while (a->needs_recompile()) std::this_thread::yield();
+  BOOST_TEST(bounded.runtime.stats().compiles_started == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_mark_below_that_is_left_to_whoever_calls_fails_nobody_who_waits_above) {
+  Bounded bounded(mebibyte / 2);
+  bounded.gate->open();
+  const std::shared_ptr<LazyGraphModule> large = heavy(bounded.runtime, 1);
+  const auto other = std::make_shared<LazyGraphModule>(bounded.runtime, support::chain({"t::held"}, support::f32(1)));
+  Container root;
+  root.set_submodule("large", large);
+  root.set_submodule("other", other);
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", support::f32(1));
+  graph->output(graph->call_function("onnx::Add", {graph->call_module("large", {x}), graph->call_module("other", {x})}));
+  LazyGraphModule parent(bounded.runtime, graph, &root);
+  support::Loop loop;
+  BOOST_TEST(first_of(Call(loop, parent, vec({0})).get()) == 1);
+  bounded.gate->close();
+  const std::size_t arrived = bounded.gate->arrivals();
+  other->set_graph(support::chain({"t::held", "onnx::Relu"}, support::f32(1)));
+  Call waits(loop, parent, vec({0}));
+  bounded.gate->wait_for_arrivals(arrived + 1);
+  large->recompile();
+  bounded.gate->open();
+  BOOST_TEST(first_of(waits.get()) == 1);
+}

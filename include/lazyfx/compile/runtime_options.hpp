@@ -78,7 +78,7 @@ class RuntimeOptions {
     return *this;
   }
   /// Memory that compiles on the pool may need at once, as guessed from their graphs' tensors and nodes; the next waits in the queue until there is
-  /// room. A compile that needs more runs alone, once somebody awaits it: a mark schedules none. Default 0: no bound. Blocking calls that compile
+  /// room. A compile that needs more runs alone, once somebody awaits or prefetches it: a mark schedules none. Default 0: no bound. Blocking calls that compile
   /// on their own thread are not counted.
   RuntimeOptions& compile_bytes(std::size_t n) {
     compile_bytes_ = n;
