@@ -106,7 +106,7 @@ void ModuleCore::compile_newest(Priority urgency) {
       job_.reset();
       phase_ = Phase::leading;
       wanted_ = false;
-      after_compiling_ = forever;
+      if (nested_) nested_->after_compiling = forever;
       requested_ = std::max(requested_, urgency);
       generation = compiling_ = this->generation();
       source = marked_;
@@ -161,7 +161,8 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
       failure = catch_up_with(*outcome.executable->source().modules, woken, retired);
       lock.lock_module();
     }
-    const Stamp after = generation == this->generation() ? forever : (compiling_ == generation ? after_compiling_ : own_until_);
+    Stamp after = forever;
+    if (nested_ && generation != this->generation()) after = compiling_ == generation ? nested_->after_compiling : nested_->own_until;
     if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) {
       phase_ = Phase::idle;
       flight_.reset();
@@ -185,7 +186,7 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
         if (generation == this->generation()) {
           failure_ = failure;
           // Those above go on with the last good one, as its own calls do.
-          if (keeps_last_good_ && published_) own_until_ = forever, rises = true;
+          if (nested_ && keeps_last_good_ && published_) nested_->own_until = forever, rises = true;
         }
       }
       take_waiters(generation, failure, woken);

@@ -10,15 +10,17 @@ using compile::Priority;
 ModuleCore::~ModuleCore() {
   if (nested_) {
     const std::lock_guard lock(runtime_->nest().mutex);
-    for (Wiring* wiring : {wired_.get(), old_.get()}) {
+    for (Wiring* wiring : {nested_->wired.get(), nested_->old.get()}) {
       if (wiring != nullptr) wiring->detach();
     }
   }
   // All that may hold modules below.
-  compile::unravel(std::move(wired_));
-  compile::unravel(std::move(old_));
+  if (nested_) {
+    compile::unravel(std::move(nested_->wired));
+    compile::unravel(std::move(nested_->old));
+    compile::unravel(std::move(nested_->unlinked));
+  }
   compile::unravel(std::move(marked_.modules));
-  compile::unravel(std::move(unlinked_));
   compile::unravel(std::move(interpreted_));
   compile::unravel(std::move(published_));
 }
@@ -39,6 +41,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     Stamp good_until = 0;
     if (lock.nested()) {
       lock.unlock_module();
+      if (!nested_) enter_nest();
       const bool rewires = !is_wired(source.modules);
       if (rewires) {
         if (const auto* caller = find_caller(*source.modules)) {
@@ -49,16 +52,15 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
       }
       is_awaited_above = awaited_above(above);
       lock.lock_module();
-      set_nested();
       if (rewires) {
         rewire(std::move(wiring), retired);
         // Others are awaited from above now.
         if (is_awaited_above || !waiters_.empty()) runtime_->nest().waits.fetch_add(1, std::memory_order_relaxed);
-        asked_ = is_awaited_above ? static_cast<int>(above) : nobody;
+        nested_->asked = is_awaited_above ? static_cast<int>(above) : nobody;
       }
       good_until = effective_until();
       const Stamp stamp = runtime_->nest().clock.load(std::memory_order_relaxed) + 1;
-      for (Stamp* until : {&own_until_, &after_compiling_, &after_unlinked_}) *until = std::min(*until, stamp);
+      for (Stamp* until : {&nested_->own_until, &nested_->after_compiling, &nested_->after_unlinked}) *until = std::min(*until, stamp);
       runtime_->nest().clock.store(stamp, std::memory_order_release);
     }
     old = std::exchange(marked_, std::move(source));
@@ -85,7 +87,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     if (lock.nested()) {
       Failure refused;
       // Those above that were asked for need this generation as well.
-      const int asked = std::max(asked_, is_awaited_above ? static_cast<int>(above) : nobody);
+      const int asked = std::max(nested_->asked, is_awaited_above ? static_cast<int>(above) : nobody);
       if (asked != nobody) static_cast<void>(ensure(static_cast<Priority>(asked), refused));
       if (!waiters_.empty() && phase_ == Phase::idle) refused = restart(woken);
       if (refused) {
@@ -135,7 +137,7 @@ void ModuleCore::request(Priority priority) {
       lock.unlock_module();
       Stamp from = 0;
       static_cast<void>(ask_below(priority, false, admission, from, woken, retired));
-      if (refused) asked_ = nobody;
+      if (refused) nested_->asked = nobody;
     }
   }
   woken.wake();
@@ -158,7 +160,8 @@ void ModuleCore::retry() {
 void ModuleCore::abandon() {
   if (runtime_->forked()) return;
   const NestLock lock(*this);
-  if (std::any_of(parents_.begin(), parents_.end(), [](const Edge& edge) { return !edge.parent->abandoned_; })) return;
+  if (nested_ && std::any_of(nested_->parents.begin(), nested_->parents.end(), [](const Edge& edge) { return !edge.parent->abandoned_; }))
+    return;
   abandoned_ = true;
   settle_for_less();
 }
@@ -201,7 +204,7 @@ ModuleState ModuleCore::state() const {
   const auto weight = [&](ModuleState s) { return std::find(std::begin(by_weight), std::end(by_weight), s) - std::begin(by_weight); };
   ModuleState heaviest = ModuleState::dirty;
   auto& self = const_cast<ModuleCore&>(*this);  // a walk leaves its marks
-  for (ModuleCore* core = self.walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) {
+  for (ModuleCore* core = self.walk_down(unbounded).first->nested_->place.after; core != nullptr; core = core->nested_->place.after) {
     const std::lock_guard module_lock(core->mutex_);
     const ModuleState state = core->own_state();
     if (weight(state) > weight(heaviest)) heaviest = state;

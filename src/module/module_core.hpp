@@ -154,26 +154,33 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
                              hazard::Retirement& retired);
   // REQUIRES: the nest's mutex held.
   bool is_wired(const std::shared_ptr<const compile::ModuleTable>& table) const noexcept {
-    return table->linked.empty() ? !wired_ : wired_ && wired_->table == table;
+    const Wiring* const wired = nested_ ? nested_->wired.get() : nullptr;
+    return table->linked.empty() ? wired == nullptr : wired != nullptr && wired->table == table;
   }
   /// Null when the table calls nobody. Throws std::bad_alloc.
   std::shared_ptr<Wiring> wire(std::shared_ptr<const compile::ModuleTable> table);
   /// The module of the table that calls this one, if any.
   const compile::ModuleTable::Link* find_caller(const compile::ModuleTable& table);
-  const std::shared_ptr<Wiring>& published_wiring() const noexcept { return is_old_published_ ? old_ : wired_; }
+  /// Null when what is published calls nobody.
+  const Wiring* published_wiring() const noexcept {
+    return nested_ ? (nested_->is_old_published ? nested_->old : nested_->wired).get() : nullptr;
+  }
   void set_until(Stamp until) noexcept {
     if (published_) published_->until.store(until, std::memory_order_release);
     until_.store(until, std::memory_order_release);
   }
   Stamp links_until() const noexcept { return published_wiring() ? published_wiring()->until() : forever; }
-  Stamp effective_until() const noexcept { return published_ ? std::min(own_until_, until_.load(std::memory_order_relaxed)) : Stamp{0}; }
+  // REQUIRES: nested.
+  Stamp effective_until() const noexcept {
+    return published_ ? std::min(nested_->own_until, until_.load(std::memory_order_relaxed)) : Stamp{0};
+  }
   /// This and those above it that `enter` lets in, each before those that call it.
   WalkOrder walk_up(bool (*enter)(const ModuleCore&));
   /// This and what it waits for below, but what was asked for at `asked` already.
   WalkOrder walk_down(int asked);
   std::vector<std::shared_ptr<ModuleCore>> with_all_below();
+  /// Throws std::bad_alloc, with nothing changed.
   void enter_nest();
-  void set_nested() noexcept;
   static void drop(std::shared_ptr<Wiring>& wiring, hazard::Retirement& retired) noexcept;
   bool awaited_above(compile::Priority& priority) noexcept;
   void look_above(std::uint64_t waits) noexcept;
@@ -199,7 +206,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   std::atomic<std::uint64_t> published_generation_{0};
   std::atomic<std::size_t> compile_bytes_{0};  ///< what compiling the newest generation may need
   std::atomic<Stamp> until_{forever};  ///< what the links of published_ are good for
-  std::atomic<bool> owes_{false};  ///< whether owing_ has any, for those who hold no lock
+  std::atomic<bool> owes_{false};  ///< whether it owes anything above, for those who hold no lock
   std::atomic<const Publication*> hot_{nullptr};  ///< what published_ points to, for readers under a hazard guard
   std::atomic<std::uint32_t> awaited_{0}, blocking_{0};  ///< waiters of these priorities
 
@@ -207,44 +214,28 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   // State below is protected by mutex_.
   std::shared_ptr<const Publication> published_;
   compile::Source marked_;
-  Phase phase_ = Phase::idle;
   std::shared_ptr<compile::Job> job_;  ///< queued
   std::shared_ptr<compile::Flight> flight_;  ///< leading or joined
   std::uint64_t compiling_ = 0;  ///< generation of the flight
+  Phase phase_ = Phase::idle;
   bool wanted_ = false;  ///< compile the newest when the present compile has ended
   bool abandoned_ = false;
   bool is_mark_ = false;  ///< the newest generation came by a mark that is counted
   compile::Priority wanted_priority_ = compile::Priority::background;
   compile::Priority requested_ = compile::Priority::background;  ///< of the queued or running compile
   compile::Priority unawaited_ = compile::Priority::background;  ///< the same, but for those who wait
-  compile::Scheduler::Time quiet_at_;  ///< debounced marks are compiled then
   bool quiet_timer_ = false;
+  compile::Scheduler::Time quiet_at_;  ///< debounced marks are compiled then
   std::shared_ptr<const compile::Program> interpreted_;
   std::uint64_t interpreted_generation_ = 0;
   std::uint64_t failed_generation_ = 0;
   compile::Failure failure_;
   boost::intrusive::list<Waiter> waiters_;
-  bool nested_ = false;  ///< once true it stays so; changes under the nest's mutex too
+  std::unique_ptr<Nested> nested_;  ///< once there it stays, protected by the nest's mutex; set under both
   std::uint64_t compiled_generation_ = 0;  ///< published, or waiting for submodules that have published nothing
-  std::shared_ptr<const Publication> unlinked_;  ///< what waits for them, of wired_
-
-  // State below is protected by the nest's mutex.
-  ParentEdges parents_;
-  std::shared_ptr<Wiring> wired_;  ///< of the table last marked; null: it calls nobody
-  std::shared_ptr<Wiring> old_;  ///< of the table of published_, if that is another
-  bool is_old_published_ = false;
-  OwingEdges owing_;  ///< of wired_ and old_: those whose child has published what is not linked here, or owes something itself
-  Stamp own_until_ = forever;  ///< first own mark after the published generation
-  Stamp after_compiling_ = forever;  ///< first own mark after compiling_
-  Stamp after_unlinked_ = forever;  ///< first own mark after the generation of unlinked_
-  static constexpr int nobody = -1;
-  static constexpr int unbounded = static_cast<int>(compile::priorities);  ///< above what anything was asked for at
-  std::uint64_t awaited_at_ = ~std::uint64_t{0};  ///< the nest's waits when it was looked above last
-  int awaited_above_ = nobody;  ///< what was found: the highest priority
-  int asked_ = nobody;  ///< the priority at which it and everything stale below were asked for, until it is clean
-  WalkPlace place_;
   ModuleCore* next_doomed_ = nullptr;  ///< that thread's who let go of the last reference
-  RisePlace rise_;
+
+  static constexpr int unbounded = static_cast<int>(compile::priorities);  ///< above what anything was asked for at
   friend class Rising;
 };
 

@@ -21,8 +21,8 @@ Failure in_submodule(const Failure& failure, const std::string& path) {
 /// Each clean module above hears once that it is clean no more.
 void ModuleCore::spread_mark() {
   const WalkOrder order = walk_up([](const ModuleCore& above) { return above.effective_until() == forever; });
-  for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) {
-    for (Edge& edge : core->parents_) {
+  for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after) {
+    for (Edge& edge : core->nested_->parents) {
       ModuleCore& above = *edge.parent;
       edge.wiring->set_until(edge, core->effective_until());
       const Stamp until = above.links_until();
@@ -30,31 +30,31 @@ void ModuleCore::spread_mark() {
     }
   }
   // From the top: who follows the marks below has them compiled, and all that stands between.
-  for (ModuleCore* core = order.last; core != nullptr; core = core->place_.before) {
+  for (ModuleCore* core = order.last; core != nullptr; core = core->nested_->place.before) {
     if (core != this && core->follows_at_once()) {
-      core->asked_ = std::max(core->asked_, static_cast<int>(Priority::background));
+      core->nested_->asked = std::max(core->nested_->asked, static_cast<int>(Priority::background));
     } else if (core != this && core->follows_) {
       const std::lock_guard lock(core->mutex_);
       core->quiet_at_ = after(runtime_->scheduler().now(), *core->follows_);
       if (!core->quiet_timer_) core->schedule_at(core->quiet_at_);
     }
-    for (const Edge& edge : core->parents_) core->asked_ = std::max(core->asked_, edge.parent->asked_);
+    for (const Edge& edge : core->nested_->parents) core->nested_->asked = std::max(core->nested_->asked, edge.parent->nested_->asked);
   }
 }
 
 /// Those above who were called at `from` or later, but before `up_to`, will not get what they wait for.
 void ModuleCore::fail_above(const Failure& failure, Stamp from, Stamp up_to, Woken& woken) noexcept {
   const WalkOrder order = walk_up([](const ModuleCore&) { return true; });
-  asked_ = nobody;
-  for (ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {
-    core->asked_ = nobody;  // who comes now has to hear of it
+  nested_->asked = nobody;
+  for (ModuleCore* core = order.first->nested_->place.after; core != nullptr; core = core->nested_->place.after) {
+    core->nested_->asked = nobody;  // who comes now has to hear of it
     const std::lock_guard lock(core->mutex_);
     if (core->waiters_.empty()) continue;
     Failure outcome = failure;
     try {
       std::string path;
-      for (const ModuleCore* at = core; at != this; at = at->place_.via->child) {
-        path += (path.empty() ? "" : ".") + at->place_.via->wiring->path_of(*at->place_.via);
+      for (const ModuleCore* at = core; at != this; at = at->nested_->place.via->child) {
+        path += (path.empty() ? "" : ".") + at->nested_->place.via->wiring->path_of(*at->nested_->place.via);
       }
       outcome = in_submodule(failure, path);
     } catch (const std::bad_alloc&) {
@@ -73,14 +73,14 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
   const WalkOrder order = walk_down(asked);
   Failure failure;
   from = forever;
-  for (ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {
+  for (ModuleCore* core = order.first->nested_->place.after; core != nullptr; core = core->nested_->place.after) {
     const std::lock_guard lock(core->mutex_);
     if (!core->has_failed() || (core->keeps_last_good_ && core->published_) || core->effective_until() >= from) continue;
     from = core->effective_until();
     failure = core->failure_;
     try {
       std::string path;
-      for (const Edge* via = core->place_.via; via != nullptr; via = via->parent->place_.via) {
+      for (const Edge* via = core->nested_->place.via; via != nullptr; via = via->parent->nested_->place.via) {
         path = via->wiring->path_of(*via) + (path.empty() ? "" : ".") + path;
       }
       failure = in_submodule(failure, path);
@@ -89,7 +89,7 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
     }
   }
   if (failure && !anyhow) return failure;
-  for (ModuleCore* core = order.first->place_.after; core != nullptr; core = core->place_.after) {
+  for (ModuleCore* core = order.first->nested_->place.after; core != nullptr; core = core->nested_->place.after) {
     const std::lock_guard lock(core->mutex_);
     if (!core->needs_compile() || core->has_failed()) continue;
     Failure refused;
@@ -101,7 +101,8 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
     if (is_new && admission == Admission::bounded) admission = Admission::admitted;  // a call finds room as a whole
   }
   if (failure) return failure;
-  for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) core->asked_ = std::max(core->asked_, asked);
+  for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after)
+    core->nested_->asked = std::max(core->nested_->asked, asked);
   return {};
 }
 
@@ -109,18 +110,19 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
 // REQUIRES: the nest's mutex held.
 void ModuleCore::forget_asked() noexcept {
   const WalkOrder order = walk_up([](const ModuleCore&) { return true; });
-  for (ModuleCore* core = order.first; core != nullptr; core = core->place_.after) core->asked_ = nobody;
+  for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after) core->nested_->asked = nobody;
 }
 
 /// The last who waited here has left: what was asked of those below is as urgent as others want it.
 // REQUIRES: the nest's mutex held, and no module's.
 void ModuleCore::release_below() noexcept {
   int asked = follows_at_once() ? static_cast<int>(Priority::background) : nobody;
-  for (const Edge& edge : parents_) asked = std::max(asked, edge.parent->asked_);
-  asked_ = std::min(asked_, asked);
+  for (const Edge& edge : nested_->parents) asked = std::max(asked, edge.parent->nested_->asked);
+  nested_->asked = std::min(nested_->asked, asked);
   try {
     std::vector<ModuleCore*> below;  // looking above is a walk of its own
-    for (ModuleCore* core = walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) below.push_back(core);
+    for (ModuleCore* core = walk_down(unbounded).first->nested_->place.after; core != nullptr; core = core->nested_->place.after)
+      below.push_back(core);
     for (ModuleCore* core : below) {
       const std::lock_guard lock(core->mutex_);
       core->settle_for_less();

@@ -10,19 +10,19 @@ using compile::Failure;
 using compile::ModuleTable;
 
 void Rising::add(ModuleCore& core) noexcept {
-  if (std::exchange(core.rise_.is_rising, true)) return;
-  core.rise_.next_rising = std::exchange(first_, &core);
+  if (std::exchange(core.nested_->rise.is_rising, true)) return;
+  core.nested_->rise.next_rising = std::exchange(first_, &core);
 }
 
 ModuleCore* Rising::take() noexcept {
   if (first_ == nullptr) return nullptr;
-  first_->rise_.is_rising = false;
-  return std::exchange(first_, first_->rise_.next_rising);
+  first_->nested_->rise.is_rising = false;
+  return std::exchange(first_, first_->nested_->rise.next_rising);
 }
 
 void Wiring::attach() noexcept {
   for (Edge& edge : edges) {
-    edge.child->parents_.push_back(edge);
+    edge.child->nested_->parents.push_back(edge);
     if (edge.until != forever) stale.insert(edge);
   }
 }
@@ -70,36 +70,32 @@ std::shared_ptr<Wiring> ModuleCore::wire(std::shared_ptr<const ModuleTable> tabl
 
 /// From now on its marks have stamps. So far they had none: what is not the newest now is good for no call to come.
 void ModuleCore::enter_nest() {
+  auto nested = std::make_unique<Nested>();
   const std::lock_guard lock(mutex_);
   const bool settled = !needs_compile() || (keeps_last_good_ && has_failed() && published_);
-  own_until_ = settled ? forever : 1;
-  after_compiling_ = compiling_ == generation() ? forever : 1;
-  set_nested();
-}
-
-/// REQUIRES: both mutexes held.
-void ModuleCore::set_nested() noexcept {
-  if (std::exchange(nested_, true)) return;
+  nested->own_until = settled ? forever : 1;
+  nested->after_compiling = compiling_ == generation() ? forever : 1;
+  nested_ = std::move(nested);
   for (Waiter& waiter : waiters_) runtime_->nest().waiting.insert(waiter);
 }
 
 /// The table last marked is another. What is published goes on with its own.
 void ModuleCore::rewire(std::shared_ptr<Wiring> wiring, hazard::Retirement& retired) noexcept {
-  retired.retire(std::exchange(unlinked_, nullptr));
-  if (published_ && !is_old_published_) {
-    old_ = std::exchange(wired_, nullptr);
-    is_old_published_ = true;
+  retired.retire(std::exchange(nested_->unlinked, nullptr));
+  if (published_ && !nested_->is_old_published) {
+    nested_->old = std::exchange(nested_->wired, nullptr);
+    nested_->is_old_published = true;
   }
-  drop(wired_, retired);
-  wired_ = std::move(wiring);
-  attach(wired_);
+  drop(nested_->wired, retired);
+  nested_->wired = std::move(wiring);
+  attach(nested_->wired);
 }
 
 void ModuleCore::attach(const std::shared_ptr<Wiring>& wiring) noexcept {
   if (!wiring) return;
   wiring->attach();
   for (Edge& edge : wiring->edges) {
-    if (!edge.child->owing_.empty()) owe(edge);
+    if (!edge.child->nested_->owing.empty()) owe(edge);
   }
 }
 
@@ -117,29 +113,32 @@ bool ModuleCore::adopt_compiled(std::uint64_t generation, Stamp after, const std
   publication->plans = executable->plans();
   const auto& table = executable->source().modules;
   const bool is_marked = is_wired(table);
-  if (is_marked && wired_ && wired_->missing > 0) {
+  if (is_marked && nested_ && nested_->wired && nested_->wired->missing > 0) {
     compiled_generation_ = generation;
-    retired.retire(std::exchange(unlinked_, std::move(publication)));
-    after_unlinked_ = after;
+    retired.retire(std::exchange(nested_->unlinked, std::move(publication)));
+    nested_->after_unlinked = after;
     return false;
   }
-  if (!is_marked && !(is_old_published_ && old_ && old_->table == table)) {
+  if (!is_marked && !(nested_->is_old_published && nested_->old && nested_->old->table == table)) {
     auto wiring = find_caller(*table) == nullptr ? wire(table) : nullptr;
     if (!table->linked.empty() && (!wiring || wiring->missing > 0)) return false;  // the newest calls others, and is on its way
-    drop(old_, retired);
-    old_ = std::move(wiring);
-    attach(old_);
+    drop(nested_->old, retired);
+    nested_->old = std::move(wiring);
+    attach(nested_->old);
   }
-  is_old_published_ = !is_marked;
-  if (is_marked) drop(old_, retired);
+  if (nested_) {
+    nested_->is_old_published = !is_marked;
+    if (is_marked) drop(nested_->old, retired);
+  }
   if (published_wiring()) publication->link(published_wiring()->links, published_wiring()->edges.size());
   publication->until.store(links_until(), std::memory_order_relaxed);
   compiled_generation_ = generation;
   publish(std::move(publication), retired);
-  if (is_marked) retired.retire(std::exchange(unlinked_, nullptr));
+  if (!nested_) return true;
+  if (is_marked) retired.retire(std::exchange(nested_->unlinked, nullptr));
   set_until(links_until());
-  own_until_ = after;
-  if (effective_until() == forever) asked_ = nobody;
+  nested_->own_until = after;
+  if (effective_until() == forever) nested_->asked = nobody;
   return true;
 }
 
@@ -157,15 +156,15 @@ bool ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
   const std::lock_guard lock(mutex_);
   const Stamp told = effective_until();
   const auto* const before = published_.get();
-  if (unlinked_ && wired_->missing == 0) {
-    auto linked = std::make_shared<Publication>(*unlinked_);
-    linked->link(wired_->links, wired_->edges.size());
-    linked->until.store(wired_->until(), std::memory_order_relaxed);
+  if (nested_->unlinked && nested_->wired->missing == 0) {
+    auto linked = std::make_shared<Publication>(*nested_->unlinked);
+    linked->link(nested_->wired->links, nested_->wired->edges.size());
+    linked->until.store(nested_->wired->until(), std::memory_order_relaxed);
     publish(std::move(linked), retired);
-    retired.retire(std::exchange(unlinked_, nullptr));
-    is_old_published_ = false;
-    drop(old_, retired);
-    own_until_ = after_unlinked_;
+    retired.retire(std::exchange(nested_->unlinked, nullptr));
+    nested_->is_old_published = false;
+    drop(nested_->old, retired);
+    nested_->own_until = nested_->after_unlinked;
   } else if (!published_) {
     return false;
   } else if (published_wiring() && !published_->links.is_same(published_wiring()->links)) {
@@ -176,7 +175,7 @@ bool ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
     runtime_->counters().relinks.fetch_add(1, std::memory_order_relaxed);
   }
   set_until(links_until());
-  if (effective_until() == forever) asked_ = nobody;
+  if (effective_until() == forever) nested_->asked = nobody;
   take_served(woken);
   return published_.get() != before || effective_until() != told;
 }
@@ -189,15 +188,15 @@ void ModuleCore::owe(Edge& edge) noexcept {
     if (to.in_owing.is_linked()) return;
     ModuleCore& above = *to.parent;
     above.runtime_->nest().visits.fetch_add(1, std::memory_order_relaxed);
-    const bool is_first = above.owing_.empty();
-    above.owing_.push_back(to);
+    const bool is_first = above.nested_->owing.empty();
+    above.nested_->owing.push_back(to);
     above.owes_.store(true, std::memory_order_relaxed);
-    if (is_first) above.rise_.next_told = std::exchange(spreading, &above);
+    if (is_first) above.nested_->rise.next_told = std::exchange(spreading, &above);
   };
   add(edge);
   while (spreading != nullptr) {
-    ModuleCore* const core = std::exchange(spreading, spreading->rise_.next_told);
-    for (Edge& above : core->parents_) add(above);
+    ModuleCore* const core = std::exchange(spreading, spreading->nested_->rise.next_told);
+    for (Edge& above : core->nested_->parents) add(above);
   }
 }
 
@@ -205,7 +204,7 @@ void ModuleCore::owe(Edge& edge) noexcept {
 /// that somebody waits for, or that are clean now; `all`: every one.
 void ModuleCore::tell_above(Rising& rising, bool all) noexcept {
   const Stamp until = effective_until();
-  for (Edge& edge : parents_) {
+  for (Edge& edge : nested_->parents) {
     if (published_ && !edge.there) {
       edge.there = true;
       --edge.wiring->missing;
@@ -219,7 +218,7 @@ void ModuleCore::tell_above(Rising& rising, bool all) noexcept {
 /// True if publishing what the links are now serves a call: one that waits, or any that comes. Until then children that publish one after the
 /// other cost those above nothing.
 bool ModuleCore::is_due() const noexcept {
-  if (unlinked_ && wired_->missing == 0) return true;
+  if (nested_->unlinked && nested_->wired->missing == 0) return true;
   const Stamp told = until_.load(std::memory_order_relaxed), until = links_until();
   return published_ && until > told && (until == forever || runtime_->nest().is_awaited(told, until));
 }
@@ -227,15 +226,15 @@ bool ModuleCore::is_due() const noexcept {
 /// Links and publishes what is newest of everything below, each module once and after those that it calls. So what any module publishes is one
 /// consistent set, though modules are settled at different times. Throws std::bad_alloc: the rest is owed still.
 void ModuleCore::settle(Woken& woken, hazard::Retirement& retired, Rising& rising, bool all) {
-  rise_.settles_for = nullptr;
+  nested_->rise.settles_for = nullptr;
   for (ModuleCore* core = this; core != nullptr;) {
     runtime_->nest().visits.fetch_add(1, std::memory_order_relaxed);
-    if (!core->owing_.empty()) {
-      Edge& edge = core->owing_.front();
-      if (edge.child->owing_.empty()) {
+    if (!core->nested_->owing.empty()) {
+      Edge& edge = core->nested_->owing.front();
+      if (edge.child->nested_->owing.empty()) {
         edge.wiring->take_over(edge, edge.child->published_);
       } else {
-        edge.child->rise_.settles_for = core;
+        edge.child->nested_->rise.settles_for = core;
         core = edge.child;
       }
       continue;
@@ -244,14 +243,14 @@ void ModuleCore::settle(Woken& woken, hazard::Retirement& retired, Rising& risin
     try {
       is_changed = core->relink(woken, retired);
     } catch (...) {
-      for (Wiring* wiring : {core->wired_.get(), core->old_.get()}) {
+      for (Wiring* wiring : {core->nested_->wired.get(), core->nested_->old.get()}) {
         if (wiring != nullptr) owe(wiring->edges.front());  // its links are not published
       }
       throw;
     }
     core->owes_.store(false, std::memory_order_relaxed);
     if (is_changed) core->tell_above(rising, all);
-    core = core->rise_.settles_for;
+    core = core->nested_->rise.settles_for;
   }
 }
 
@@ -283,7 +282,7 @@ void ModuleCore::raise_above(Woken& woken, hazard::Retirement& retired) noexcept
 /// Those above that do not link what is newest here do so now, and what is above them.
 void ModuleCore::raise_owed(Woken& woken, hazard::Retirement& retired) noexcept {
   Rising rising;
-  for (Edge& edge : parents_) {
+  for (Edge& edge : nested_->parents) {
     if (edge.in_owing.is_linked()) rising.add(*edge.parent);
   }
   static_cast<void>(settle_all(rising, woken, retired, true));
@@ -291,7 +290,7 @@ void ModuleCore::raise_owed(Woken& woken, hazard::Retirement& retired) noexcept 
 
 /// Links what is newest below now, whomever that serves.
 Failure ModuleCore::catch_up(Woken& woken, hazard::Retirement& retired) noexcept {
-  if (owing_.empty()) return {};
+  if (nested_->owing.empty()) return {};
   Rising rising;
   rising.add(*this);
   return settle_all(rising, woken, retired, false);
@@ -300,9 +299,9 @@ Failure ModuleCore::catch_up(Woken& woken, hazard::Retirement& retired) noexcept
 /// The same for all that a table calls.
 Failure ModuleCore::catch_up_with(const ModuleTable& table, Woken& woken, hazard::Retirement& retired) noexcept {
   Rising rising;
-  if (!owing_.empty()) rising.add(*this);
+  if (!nested_->owing.empty()) rising.add(*this);
   for (const ModuleTable::Link& link : table.linked) {
-    if (!core_of(link).owing_.empty()) rising.add(core_of(link));
+    if (!core_of(link).nested_->owing.empty()) rising.add(core_of(link));
   }
   return settle_all(rising, woken, retired, false);
 }

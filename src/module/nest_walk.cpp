@@ -58,24 +58,24 @@ WalkOrder ModuleCore::walk_up(bool (*enter)(const ModuleCore&)) {
   auto& visits = runtime_->nest().visits;
   const auto begin = [walk, &visits](ModuleCore& core, ModuleCore* below, const Edge* via) {
     visits.fetch_add(1, std::memory_order_relaxed);
-    core.place_ = WalkPlace{};
-    core.place_.walk = walk;
-    core.place_.below = below;
-    core.place_.next = core.parents_.begin();
-    core.place_.via = via;
+    core.nested_->place = WalkPlace{};
+    core.nested_->place.walk = walk;
+    core.nested_->place.below = below;
+    core.nested_->place.next = core.nested_->parents.begin();
+    core.nested_->place.via = via;
   };
   begin(*this, nullptr, nullptr);
   for (ModuleCore* top = this; top != nullptr;) {
-    if (top->place_.next != top->parents_.end()) {
-      const Edge& edge = *top->place_.next++;
-      if (edge.parent->place_.walk == walk || !enter(*edge.parent)) continue;
+    if (top->nested_->place.next != top->nested_->parents.end()) {
+      const Edge& edge = *top->nested_->place.next++;
+      if (edge.parent->nested_->place.walk == walk || !enter(*edge.parent)) continue;
       begin(*edge.parent, top, &edge);
       top = edge.parent;
       continue;
     }
-    ModuleCore* const below = top->place_.below;
-    top->place_.after = order.first;
-    (order.first == nullptr ? order.last : order.first->place_.before) = top;
+    ModuleCore* const below = top->nested_->place.below;
+    top->nested_->place.after = order.first;
+    (order.first == nullptr ? order.last : order.first->nested_->place.before) = top;
     order.first = top;
     top = below;
   }
@@ -84,20 +84,20 @@ WalkOrder ModuleCore::walk_up(bool (*enter)(const ModuleCore&)) {
 
 WalkOrder ModuleCore::walk_down(int asked) {
   const std::uint64_t walk = ++runtime_->nest().walks;
-  place_ = WalkPlace{};
-  place_.walk = walk;
+  nested_->place = WalkPlace{};
+  nested_->place.walk = walk;
   WalkOrder order{this, this};
-  for (ModuleCore* core = this; core != nullptr; core = core->place_.after) {
+  for (ModuleCore* core = this; core != nullptr; core = core->nested_->place.after) {
     runtime_->nest().visits.fetch_add(1, std::memory_order_relaxed);
-    if (!core->wired_) continue;
-    for (const Edge& edge : core->wired_->stale) {
+    if (!core->nested_->wired) continue;
+    for (const Edge& edge : core->nested_->wired->stale) {
       ModuleCore& child = *edge.child;
-      if (child.place_.walk == walk || child.asked_ >= asked) continue;
-      child.place_ = WalkPlace{};
-      child.place_.walk = walk;
-      child.place_.via = &edge;
-      child.place_.before = order.last;
-      order.last->place_.after = &child;
+      if (child.nested_->place.walk == walk || child.nested_->asked >= asked) continue;
+      child.nested_->place = WalkPlace{};
+      child.nested_->place.walk = walk;
+      child.nested_->place.via = &edge;
+      child.nested_->place.before = order.last;
+      order.last->nested_->place.after = &child;
       order.last = &child;
     }
   }
@@ -106,11 +106,11 @@ WalkOrder ModuleCore::walk_down(int asked) {
 
 /// Looks again only when somebody has come or left since.
 bool ModuleCore::awaited_above(Priority& priority) noexcept {
-  if (parents_.empty()) return false;
+  if (nested_->parents.empty()) return false;
   const std::uint64_t now = runtime_->nest().waits.load(std::memory_order_acquire);
-  if (awaited_at_ != now) look_above(now);
-  if (awaited_above_ != nobody) priority = static_cast<Priority>(awaited_above_);
-  return awaited_above_ != nobody;
+  if (nested_->awaited_at != now) look_above(now);
+  if (nested_->awaited_above != nobody) priority = static_cast<Priority>(nested_->awaited_above);
+  return nested_->awaited_above != nobody;
 }
 
 int ModuleCore::awaited_here() const noexcept {
@@ -122,21 +122,21 @@ int ModuleCore::awaited_here() const noexcept {
 /// not looked for again: modules that one chain calls cost it one walk.
 void ModuleCore::look_above(std::uint64_t waits) noexcept {
   const WalkOrder order = walk_up([](const ModuleCore& above) {
-    return above.effective_until() != forever && above.awaited_at_ != above.runtime_->nest().waits.load(std::memory_order_acquire);
+    return above.effective_until() != forever && above.nested_->awaited_at != above.runtime_->nest().waits.load(std::memory_order_acquire);
   });
-  for (ModuleCore* core = order.last; core != nullptr; core = core->place_.before) {
+  for (ModuleCore* core = order.last; core != nullptr; core = core->nested_->place.before) {
     int found = nobody;
-    for (const Edge& edge : core->parents_) {
+    for (const Edge& edge : core->nested_->parents) {
       const ModuleCore& above = *edge.parent;
-      if (above.effective_until() != forever) found = std::max({found, above.awaited_here(), above.awaited_above_});
+      if (above.effective_until() != forever) found = std::max({found, above.awaited_here(), above.nested_->awaited_above});
     }
-    core->awaited_above_ = found;
-    core->awaited_at_ = waits;
+    core->nested_->awaited_above = found;
+    core->nested_->awaited_at = waits;
     if (found != nobody || (core != this && core->awaited_here() != nobody)) continue;
     // Whoever awaited it has left; who follows marks has not.
     int asked = core->follows_at_once() ? static_cast<int>(Priority::background) : nobody;
-    for (const Edge& edge : core->parents_) asked = std::max(asked, edge.parent->asked_);
-    core->asked_ = std::min(core->asked_, asked);
+    for (const Edge& edge : core->nested_->parents) asked = std::max(asked, edge.parent->nested_->asked);
+    core->nested_->asked = std::min(core->nested_->asked, asked);
   }
 }
 
@@ -148,15 +148,15 @@ const ModuleTable::Link* ModuleCore::find_caller(const ModuleTable& table) {
     std::atomic<std::uint64_t>& visits;
 
     void add(ModuleCore& core, std::size_t origin) {
-      if (core.place_.walk == walk) return;
+      if (core.nested_->place.walk == walk) return;
       visits.fetch_add(1, std::memory_order_relaxed);
-      core.place_ = WalkPlace{};
-      core.place_.walk = walk;
-      core.place_.origin = origin;
-      (pending.first == nullptr ? pending.first : pending.last->place_.after) = &core;
+      core.nested_->place = WalkPlace{};
+      core.nested_->place.walk = walk;
+      core.nested_->place.origin = origin;
+      (pending.first == nullptr ? pending.first : pending.last->nested_->place.after) = &core;
       pending.last = &core;
     }
-    ModuleCore* take() { return pending.first == nullptr ? nullptr : std::exchange(pending.first, pending.first->place_.after); }
+    ModuleCore* take() { return pending.first == nullptr ? nullptr : std::exchange(pending.first, pending.first->nested_->place.after); }
   };
   Nest& nest = runtime_->nest();
   Search above{++nest.walks, {}, nest.visits}, below{++nest.walks, {}, nest.visits};
@@ -164,22 +164,22 @@ const ModuleTable::Link* ModuleCore::find_caller(const ModuleTable& table) {
   for (std::size_t i = 0; i < table.linked.size(); ++i) {
     ModuleCore& core = core_of(table.linked[i]);
     if (&core == this) return &table.linked[i];
-    below.add(core, i);
+    if (core.nested_) below.add(core, i);  // else it neither calls nor is called
   }
   for (;;) {
     ModuleCore* const caller = above.take();
     if (caller == nullptr) return nullptr;
-    for (const Edge& edge : caller->parents_) {
-      if (edge.parent->place_.walk == below.walk) return &table.linked[edge.parent->place_.origin];
+    for (const Edge& edge : caller->nested_->parents) {
+      if (edge.parent->nested_->place.walk == below.walk) return &table.linked[edge.parent->nested_->place.origin];
       above.add(*edge.parent, 0);
     }
     ModuleCore* const called = below.take();
     if (called == nullptr) return nullptr;
-    for (const Wiring* wiring : {called->wired_.get(), called->old_.get()}) {
+    for (const Wiring* wiring : {called->nested_->wired.get(), called->nested_->old.get()}) {
       if (wiring == nullptr) continue;
       for (const Edge& edge : wiring->edges) {
-        if (edge.child->place_.walk == above.walk) return &table.linked[called->place_.origin];
-        below.add(*edge.child, called->place_.origin);
+        if (edge.child->nested_->place.walk == above.walk) return &table.linked[called->nested_->place.origin];
+        below.add(*edge.child, called->nested_->place.origin);
       }
     }
   }
@@ -191,7 +191,7 @@ std::vector<std::shared_ptr<ModuleCore>> ModuleCore::with_all_below() {
   std::vector<std::shared_ptr<ModuleCore>> cores{shared_from_this()};
   if (!lock.nested()) return cores;
   lock.unlock_module();
-  for (ModuleCore* core = walk_down(unbounded).first->place_.after; core != nullptr; core = core->place_.after) {
+  for (ModuleCore* core = walk_down(unbounded).first->nested_->place.after; core != nullptr; core = core->nested_->place.after) {
     cores.push_back(core->shared_from_this());
   }
   return cores;

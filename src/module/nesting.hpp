@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <mutex>
 
 #include "compile/nest.hpp"
@@ -12,6 +13,7 @@
 namespace lazyfx::detail {
 
 class ModuleCore;
+struct Publication;
 struct Wiring;
 
 // The modules of a runtime that call each other stand in one graph, under one mutex. Every mark in it has a stamp, from a clock that only
@@ -21,6 +23,7 @@ struct Wiring;
 // then it is owed.
 
 constexpr Stamp forever = std::numeric_limits<Stamp>::max();
+constexpr int nobody = -1;  ///< whose priority is below every other
 
 /// One module calls another. Everything is protected by the runtime's nest mutex.
 struct Edge {
@@ -67,6 +70,24 @@ struct RisePlace {
   ModuleCore* next_rising = nullptr;
   ModuleCore* next_told = nullptr;
   ModuleCore* settles_for = nullptr;  ///< is settled when this is
+};
+
+/// What a module keeps that calls others, or is called. Protected by the nest's mutex.
+struct Nested {
+  ParentEdges parents;
+  std::shared_ptr<Wiring> wired;  ///< of the table last marked; null: it calls nobody
+  std::shared_ptr<Wiring> old;  ///< of the table of what is published, if that is another
+  bool is_old_published = false;
+  std::shared_ptr<const Publication> unlinked;  ///< of `wired`: waits for submodules that have published nothing. The module's mutex too
+  OwingEdges owing;  ///< of `wired` and `old`: those whose child has published what is not linked here, or owes something itself
+  Stamp own_until = forever;  ///< first own mark after the published generation
+  Stamp after_compiling = forever;  ///< first own mark after the generation that compiles
+  Stamp after_unlinked = forever;  ///< first own mark after the generation of `unlinked`
+  std::uint64_t awaited_at = ~std::uint64_t{0};  ///< the nest's waits when it was looked above last
+  int awaited_above = nobody;  ///< what was found: the highest priority
+  int asked = nobody;  ///< the priority at which it and everything stale below were asked for, until it is clean
+  WalkPlace place;
+  RisePlace rise;
 };
 
 /// Modules to be settled.

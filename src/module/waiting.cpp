@@ -60,13 +60,13 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   Admission admission = waiter->priority == Priority::blocking ? Admission::helped : Admission::bounded;  // who blocks helps
   {
     NestLock lock(*this);
-    if (lock.nested() && !owing_.empty() && (!is_served(*waiter) || waiter->stamp == 0)) {
+    if (lock.nested() && !nested_->owing.empty() && (!is_served(*waiter) || waiter->stamp == 0)) {
       lock.unlock_module();
       failure = catch_up(woken, retired);
       lock.lock_module();
     }
     if (lock.nested() && !failure && !is_served(*waiter) && !has_failed() && !runtime_->stopping() &&
-        asked_ < static_cast<int>(waiter->priority)) {
+        nested_->asked < static_cast<int>(waiter->priority)) {
       lock.unlock_module();
       Stamp from = 0;
       failure = ask_below(waiter->priority, false, admission, from, woken, retired);
@@ -93,8 +93,8 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       }
       runtime_->observer().wait_begins();
       linked = true;
-    } else {
-      asked_ = lock.nested() ? nobody : asked_;  // refused: who calls from above has to hear of it
+    } else if (lock.nested()) {
+      nested_->asked = nobody;  // refused: who calls from above has to hear of it
     }
   }
   woken.wake();
@@ -108,10 +108,10 @@ bool ModuleCore::unlink(Waiter& waiter) {
   if (!waiter.waits) return false;
   end_wait(waiter);
   self = std::move(waiter.self);
-  const bool asked_below = asked_ >= static_cast<int>(Priority::awaited);
+  const bool asked_below = nested_ && nested_->asked >= static_cast<int>(Priority::awaited);
   settle_for_less();
   Priority above{};
-  if (lock.nested() && asked_below && waiters_.empty() && !awaited_above(above)) {
+  if (asked_below && waiters_.empty() && !awaited_above(above)) {
     lock.unlock_module();
     release_below();
   }
