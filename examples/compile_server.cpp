@@ -13,13 +13,14 @@
 #include <lazyfx/module/lazy_graph_module.hpp>
 #include <nlohmann/json.hpp>
 
+#include "serving/answers.hpp"
 #include "serving/listener.hpp"
 #include "serving/wire.hpp"
 
 namespace {
 
 using namespace lazyfx;
-using serving::refuse, serving::reply, serving::Request, serving::Response;
+using serving::refusal, serving::refuse, serving::reply, serving::Request, serving::Response;
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using Json = nlohmann::ordered_json;
@@ -41,38 +42,9 @@ onnx::ImportedModel read_model(const std::string& name, std::string file, const 
   return onnx::import_model(std::as_bytes(std::span(*bytes)), bytes, name, operators);
 }
 
-http::status status_of(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::resource:
-    case ErrorKind::overloaded:
-    case ErrorKind::stopped: return http::status::service_unavailable;
-    case ErrorKind::backend:
-    case ErrorKind::user_code: return http::status::internal_server_error;
-    default: return http::status::bad_request;
-  }
+asio::awaitable<Response> write(std::shared_ptr<Model> model, Value result, bool raw) {
+  co_return serving::answer_of(model->ports, result, raw);
 }
-
-/// Of what is being caught.
-Response refusal() try { throw; } catch (const Error& e) {
-  return refuse(status_of(e.kind()), e.what());
-} catch (const std::bad_alloc&) { return refuse(http::status::service_unavailable, "out of memory"); } catch (const std::exception& e) {
-  return refuse(http::status::internal_server_error, e.what());
-}
-
-bool is_raw(const Request& request) {
-  const std::string_view type = request[http::field::content_type];
-  const std::string_view essence = type.substr(0, type.find_first_of("; \t"));
-  return boost::beast::iequals(essence, "application/octet-stream");
-}
-
-asio::awaitable<Response> write(std::shared_ptr<Model> model, Value result, bool raw) try {
-  if (!raw) co_return reply(http::status::ok, serving::json_of(model->ports, result));
-  const Tensor first = serving::first_tensor(result);
-  Response response = reply(http::status::ok, serving::bytes_of(first), "application/octet-stream");
-  response.set("X-DType", to_string(first.dtype()));
-  response.set("X-Shape", to_string(first.shape()));
-  co_return response;
-} catch (...) { co_return refusal(); }
 
 class Server {
  public:
@@ -125,12 +97,11 @@ class Server {
   } catch (...) { co_return refusal(); }
 
   asio::awaitable<Response> infer(std::shared_ptr<Model> model, const Request& request) try {
-    const bool raw = is_raw(request);
-    Inputs inputs(raw ? serving::inputs_of_bytes(model->ports, request.body()) : serving::inputs_of_json(model->ports, request.body()));
+    Inputs inputs(serving::inputs_of(model->ports, request));
     if (model->was_short.exchange(false)) model->module.retry();
     Value result = co_await model->module.forward(std::move(inputs));
     const std::size_t bytes = serving::byte_size(result);
-    auto writing = write(model, std::move(result), raw);
+    auto writing = write(model, std::move(result), serving::is_raw(request));
     co_return co_await aside_if_long(bytes, std::move(writing));
   } catch (...) {
     Response refused = refusal();
