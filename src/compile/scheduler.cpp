@@ -41,10 +41,7 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
   const bool has_worker = provide_worker();
   if (!has_worker && admission != Admission::helped) return Submitted::refused;
   Queue& queue = queue_of(*job);
-  const std::size_t free = free_threads();
-  if (admission == Admission::bounded && queue.size >= free && queue.size - free >= limits_.queued) {
-    if (priority < Priority::awaited || !displace_one(queue)) return Submitted::full;
-  }
+  if (admission == Admission::bounded && !make_room(queue, priority)) return Submitted::full;
   job->priority_ = priority;
   job->sequence_ = next_sequence_++;
   job->since_ = now();
@@ -76,7 +73,8 @@ void Scheduler::demote(Job& job, Priority priority) {
 }
 
 void Scheduler::move(Job& job, Priority priority) {
-  if (job.displaced_) return;
+  // What had to make room comes back where it is awaited by now and there is room again.
+  if (job.displaced_ && !(priority >= Priority::awaited && make_room(queue_of(job), priority))) return;
   auto moved = extract(job);
   moved->priority_ = priority;
   insert(std::move(moved));
@@ -114,6 +112,13 @@ std::shared_ptr<Job> Scheduler::extract(Job& job) {
   --queue.size;
   update_urgency();
   return std::move(job.self_);
+}
+
+/// True if the queue takes one more job of this priority, for which another may have had to go.
+bool Scheduler::make_room(Queue& queue, Priority priority) noexcept {
+  const std::size_t free = free_threads();
+  if (queue.size < free || queue.size - free < limits_.queued) return true;
+  return priority >= Priority::awaited && displace_one(queue);
 }
 
 /// The newest job of the least urgent class that nobody awaits makes room.

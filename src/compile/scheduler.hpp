@@ -190,6 +190,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   std::shared_ptr<Job> take(const Best& best) noexcept;
   void insert(std::shared_ptr<Job> job) noexcept;
   std::shared_ptr<Job> extract(Job& job);
+  bool make_room(Queue& queue, Priority priority) noexcept;
   bool displace_one(Queue& queue) noexcept;
   void update_urgency() noexcept;
   std::size_t active() const noexcept { return running_ - suspended_; }

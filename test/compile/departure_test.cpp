@@ -259,6 +259,25 @@ BOOST_AUTO_TEST_CASE(a_blocking_call_compiles_itself_what_had_to_make_room) {
   BOOST_TEST(first_of(displaces.get()) == 2);
 }
 
+BOOST_AUTO_TEST_CASE(what_had_to_make_room_comes_back_when_it_is_awaited) {
+  Held held(RuntimeOptions().threads(1).max_queued(2));
+  LazyGraphModule module(held.runtime, plus(1, TensorType(DType::f32)), nullptr, on_demand());
+  module.real_recompile();
+  const auto blocker = held.take_thread();
+  LazyGraphModule unawaited(held.runtime, plus(2)), displaces(held.runtime, plus(3), nullptr, on_demand());
+  unawaited.prefetch();
+  support::Loop loop;
+  // Its answer is interpreted, while its plan is asked for by the way.
+  const std::vector<Value> two{vec({0, 0})};
+  BOOST_TEST(first_of(module.call(two, ForwardOptions().freshness(Freshness::interpret_until_ready()))) == 1);
+  BOOST_TEST(held.runtime.stats().queued == 2u);
+  Call first(loop, displaces, zeros);
+  Call second(loop, module, vec({0, 0}));
+  held.gate->open();
+  BOOST_TEST(first_of(first.get()) == 3);
+  BOOST_TEST(first_of(second.get()) == 1);
+}
+
 BOOST_AUTO_TEST_CASE(any_number_of_threads_may_be_allowed) {
   Runtime runtime(RuntimeOptions().threads(std::numeric_limits<std::size_t>::max()));
   LazyGraphModule module(runtime, plus(1));
