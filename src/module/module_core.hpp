@@ -188,7 +188,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   static ModuleCore& core_of(const compile::ModuleTable::Link& link) noexcept { return static_cast<ModuleCore&>(*link.module); }
 
   void link_newest() noexcept;
-  void release_below() noexcept;
+  void release_below(int wanted) noexcept;
   void forget_asked() noexcept;
   void compile_below();
   void help(Waiter& waiter, bool in_time);

@@ -113,10 +113,10 @@ void ModuleCore::forget_asked() noexcept {
   for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after) core->nested_->asked = nobody;
 }
 
-/// The last who waited here has left: what was asked of those below is as urgent as others want it.
+/// The last who waited here so urgently has left: what was asked of those below is as urgent as `wanted`, or as others want it.
 // REQUIRES: the nest's mutex held, and no module's.
-void ModuleCore::release_below() noexcept {
-  int asked = follows_at_once() ? static_cast<int>(Priority::background) : nobody;
+void ModuleCore::release_below(int wanted) noexcept {
+  int asked = std::max(wanted, follows_at_once() ? static_cast<int>(Priority::background) : nobody);
   for (const Edge& edge : nested_->parents) asked = std::max(asked, edge.parent->nested_->asked);
   nested_->asked = std::min(nested_->asked, asked);
   try {

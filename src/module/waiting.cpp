@@ -1,5 +1,6 @@
 #include "module/module_core.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 
 namespace lazyfx::detail {
@@ -108,12 +109,14 @@ bool ModuleCore::unlink(Waiter& waiter) {
   if (!waiter.waits) return false;
   end_wait(waiter);
   self = std::move(waiter.self);
-  const bool asked_below = nested_ && nested_->asked >= static_cast<int>(Priority::awaited);
   settle_for_less();
+  if (!lock.nested()) return true;
+  int wanted = awaited_here();
   Priority above{};
-  if (asked_below && waiters_.empty() && !awaited_above(above)) {
+  if (awaited_above(above)) wanted = std::max(wanted, static_cast<int>(above));
+  if (static_cast<int>(waiter.priority) > wanted) {
     lock.unlock_module();
-    release_below();
+    release_below(wanted);
   }
   return true;
 }

@@ -192,6 +192,22 @@ BOOST_AUTO_TEST_CASE(what_was_asked_of_submodules_makes_room_when_the_call_above
   BOOST_TEST(first_of(again.get()) == 1);
 }
 
+BOOST_AUTO_TEST_CASE(submodules_are_as_urgent_as_those_who_still_wait_above) {
+  Held held;
+  const auto blocker = held.take_thread();
+  const auto child = std::make_shared<LazyGraphModule>(held.runtime, chain({"t::later"}), nullptr, on_demand());
+  const auto parent = sum_of(held.runtime, {child});
+  LazyGraphModule other(held.runtime, chain({"t::looks"}), nullptr, on_demand());
+  support::Loop loop;
+  Call first(loop, other, zeros), stays(loop, *parent, zeros);
+  const std::vector<Value> inputs{zeros};
+  BOOST_CHECK_THROW(parent->call(inputs, ForwardOptions().deadline(1ms)), std::exception);  // who blocks is more urgent than who awaits
+  held.gate->open();
+  stays.get();
+  first.get();
+  BOOST_TEST(*held.seen == 0);  // in the order in which they were called
+}
+
 // ---- Admission ---------------------------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_thread_that_is_free_needs_no_room_in_the_queue) {
