@@ -242,12 +242,14 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
 }
 
 void RuntimeCore::fly(const std::shared_ptr<Flight>& flight, std::span<const compile::Signature> ahead) {
+  add(counters_.started);
   if (!environment_->compile) return land(flight, compile(*flight, ahead));
   std::shared_ptr<CompileTask> task;
   try {
     task = std::make_shared<CompileTask>(shared_from_this(), flight, std::vector(ahead.begin(), ahead.end()), scheduler_->keep_running());
     environment_->compile(task);
   } catch (...) {  // it was not taken over
+    add(counters_.failed);
     land(flight, {nullptr, Failure::current()});
   }
 }
@@ -255,7 +257,6 @@ void RuntimeCore::fly(const std::shared_ptr<Flight>& flight, std::span<const com
 void CompileTask::compile() { core_->land(flight_, core_->compile(*flight_, ahead_)); }
 
 void CompileTask::fail(const Failure& failure) {
-  add(core_->counters().started);
   add(core_->counters().failed);
   core_->land(flight_, {nullptr, failure});
 }
@@ -337,7 +338,6 @@ void RuntimeCore::trim(std::size_t bytes) {
 }
 
 CompileOutcome RuntimeCore::compile(Flight& flight, std::span<const compile::Signature> ahead) {
-  add(counters_.started);
   GiveWay give_way(*scheduler_, flight);
   const compile::StopToken stop(&flight.stop, &give_way);
   compile::Watch watch(observer_, compile::Watch::Of::compile, flight.source.class_name, flight.generation);

@@ -255,7 +255,8 @@ void Scheduler::give_way_now(Priority priority) noexcept {
   const Helping helping(*this);
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (stopped_ || idle_ > 0) return;
+    // What was run here before may go on elsewhere, and holds this thread's place.
+    if (stopped_ || idle_ > 0 || active() > limits_.threads) return;
     const Best next = best(now());
     if (next.urgency <= static_cast<int>(priority)) return;
     ++suspended_;
