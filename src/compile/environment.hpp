@@ -35,6 +35,9 @@ struct Environment {
   compile::Workplace workplace;
   /// Takes a compile over, or throws and has not. Empty: it is done at once, where it is begun.
   std::function<void(std::shared_ptr<CompileTask>)> compile;
+  /// Calls a function at a time of the workplace's clock, unless its owner is gone by then. Empty: an operation's deadline is a timer of its
+  /// handler's executor.
+  std::function<void(compile::Workplace::Time, std::weak_ptr<void> owner, std::function<void()>)> at_deadline;
   /// The runtime stops: tasks that were taken over end before this returns.
   std::function<void()> stop;
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <unordered_map>
 
@@ -27,6 +28,9 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
 
   const RuntimeOptions& options() const noexcept { return options_; }
   compile::Scheduler& scheduler() noexcept { return *scheduler_; }
+  const Environment& environment() const noexcept { return *environment_; }
+  /// On the clock that the runtime lives by.
+  bool is_over(const std::optional<compile::Workplace::Time>& deadline) const { return deadline && scheduler_->now() >= *deadline; }
   compile::StopToken stop_token() const noexcept { return compile::StopToken(&stopping_); }
   /// Nothing happens while a thread waits.
   bool simulated() const noexcept { return static_cast<bool>(environment_->compile); }

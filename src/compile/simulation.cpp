@@ -24,12 +24,20 @@ struct Simulation::World : std::enable_shared_from_this<World> {
     bool fails = false;
   };
 
+  struct Timer {
+    std::function<void()> function;
+    std::weak_ptr<void> owner;
+    bool is_owned = false;
+
+    bool is_void() const noexcept { return is_owned && owner.expired(); }
+  };
+
   World(std::uint64_t seed, SimulationOptions how) : options(how), draw(seed) {}
 
   std::uint64_t below(std::uint64_t limit) { return std::uniform_int_distribution<std::uint64_t>(0, limit - 1)(draw); }
 
   void post(std::function<void()> function) { ready.push_back(std::move(function)); }
-  void post_at(Time when, std::function<void()> function) { timers.emplace(when, std::move(function)); }
+  void post_at(Time when, std::function<void()> function) { timers.emplace(when, Timer{std::move(function), {}, false}); }
 
   void begin(std::shared_ptr<CompileTask> task) {
     auto compile = std::make_shared<Compile>();
@@ -82,8 +90,8 @@ struct Simulation::World : std::enable_shared_from_this<World> {
 
   bool step() {
     for (;;) {
-      while (!timers.empty() && timers.begin()->first <= time) {
-        ready.emplace_back() = std::move(timers.begin()->second);
+      while (!timers.empty() && (timers.begin()->first <= time || timers.begin()->second.is_void())) {
+        if (!timers.begin()->second.is_void()) ready.emplace_back() = std::move(timers.begin()->second.function);
         timers.erase(timers.begin());
       }
       // The handlers' loop is one of the things that may go on.
@@ -109,7 +117,7 @@ struct Simulation::World : std::enable_shared_from_this<World> {
   Time time{};
   boost::asio::io_context handlers{1};
   std::vector<std::function<void()>> ready;
-  std::multimap<Time, std::function<void()>> timers;
+  std::multimap<Time, Timer> timers;
   std::vector<std::shared_ptr<Compile>> compiles;
 };
 
@@ -131,6 +139,9 @@ RuntimeOptions Simulation::options() const {
   };
   environment->workplace.post_at = [weak](Time when, std::function<void()> function) {
     if (const auto world = weak.lock()) world->post_at(when, std::move(function));
+  };
+  environment->at_deadline = [weak](Time when, std::weak_ptr<void> owner, std::function<void()> function) {
+    if (const auto world = weak.lock()) world->timers.emplace(when, World::Timer{std::move(function), std::move(owner), true});
   };
   environment->workplace.now = [weak] {
     const auto world = weak.lock();

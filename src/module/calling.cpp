@@ -13,11 +13,12 @@ namespace {
 /// The deadline of a run on its caller's own thread.
 class RunsOut final : public compile::BetweenSteps {
  public:
-  explicit RunsOut(ForwardOptions::Clock::time_point when) noexcept : when_(when) {}
+  RunsOut(const RuntimeCore& runtime, ForwardOptions::Clock::time_point when) noexcept : runtime_(runtime), when_(when) {}
   compile::StopToken token() noexcept { return compile::StopToken(&over_, this); }
-  void between_steps() noexcept override { over_.store(is_over(when_), std::memory_order_relaxed); }
+  void between_steps() noexcept override { over_.store(runtime_.is_over(when_), std::memory_order_relaxed); }
 
  private:
+  const RuntimeCore& runtime_;
   const ForwardOptions::Clock::time_point when_;
   std::atomic<bool> over_{false};
 };
@@ -78,8 +79,8 @@ Value ModuleCore::call(std::span<const Value> inputs) {
 
 Value ModuleCore::call(std::span<const Value> inputs, const ForwardOptions& options) {
   if (!options.deadline()) return call_by(inputs, options, {});
-  if (is_over(options.deadline())) Failure::timed_out().raise();
-  RunsOut runs_out(*options.deadline());
+  if (runtime_->is_over(options.deadline())) Failure::timed_out().raise();
+  RunsOut runs_out(*runtime_, *options.deadline());
   try {
     return call_by(inputs, options, runs_out.token());
   } catch (const compile::Stopped&) { Failure::timed_out().raise(); }

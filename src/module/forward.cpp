@@ -37,12 +37,17 @@ class ModuleOperation : public Waiter, public compile::Operation<Signature> {
   void watch() {
     this->watch_cancellation();
     if (!deadline_) return;
-    timer_.emplace(this->executor(), *deadline_);
-    timer_->async_wait([weak = this->weak_from_this()](boost::system::error_code error) {
+    auto late = [weak = this->weak_from_this()] {
       const auto operation = std::static_pointer_cast<ModuleOperation>(weak.lock());
-      if (error || !operation) return;
+      if (!operation) return;
       operation->timed_out_.store(true, std::memory_order_relaxed);
       operation->give_up(Failure::timed_out());
+    };
+    if (const auto& at_deadline = core_->runtime().environment().at_deadline)
+      return at_deadline(*deadline_, this->weak_from_this(), std::move(late));
+    timer_.emplace(this->executor(), *deadline_);
+    timer_->async_wait([late = std::move(late)](boost::system::error_code error) {
+      if (!error) late();
     });
   }
 
@@ -120,7 +125,7 @@ class ForwardOperation final : public ModuleOperation<void(std::exception_ptr, V
   void drop(Dropped why) noexcept override { fail(why == Dropped::stopped ? Failure::stopped() : Failure::overloaded()); }
   /// Looks at the clock: where the caller's own thread runs, a timer on it cannot fire. The runtime's stop ends what its pool runs.
   void between_steps() noexcept override {
-    const bool is_late = is_over(deadline_);
+    const bool is_late = core_->runtime().is_over(deadline_);
     if (is_late) timed_out_.store(true, std::memory_order_relaxed);
     if (is_late || is_stopped()) stop_.store(true, std::memory_order_relaxed);
   }
@@ -226,7 +231,7 @@ class ReadyOperation final : public ModuleOperation<void(std::exception_ptr)> {
   using ModuleOperation::ModuleOperation;
 
   void start() {
-    if (is_over(deadline_)) return fail(Failure::timed_out());
+    if (core_->runtime().is_over(deadline_)) return fail(Failure::timed_out());
     try {
       watch();
     } catch (...) { return fail(Failure::current()); }
@@ -260,7 +265,7 @@ class ReadyOperation final : public ModuleOperation<void(std::exception_ptr)> {
 }  // namespace
 
 bool answers_now(ModuleCore& core, const Inputs& inputs, const ForwardOptions& options, std::exception_ptr& error, Value& value) noexcept {
-  if (is_over(options.deadline())) {
+  if (core.runtime().is_over(options.deadline())) {
     error = Failure::timed_out().exception();
     return true;
   }

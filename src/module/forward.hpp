@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "module/module_core.hpp"
 
@@ -14,9 +13,6 @@ void start_forward(const std::shared_ptr<ModuleCore>& core, Inputs inputs, const
 /// Starts an asynchronous wait until the generation current now is published at `tier` or above.
 void start_ready(const std::shared_ptr<ModuleCore>& core, Tier tier, const WaitOptions& options, ReadyCompletion completion);
 
-inline bool is_over(const std::optional<ForwardOptions::Clock::time_point>& deadline) noexcept {
-  return deadline && ForwardOptions::Clock::now() >= *deadline;
-}
 /// Asks for the plan as prefetch() does, if it is not known, nor why there will be none. True: so it is.
 bool lacks_plan(compile::Executable& executable, const compile::Signature& signature);
 

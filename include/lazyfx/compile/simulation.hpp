@@ -53,7 +53,9 @@ class SimulationOptions {
 ///
 /// Make a Runtime with options(), let handlers complete on executor(), and call step() or run(). Nothing happens in between: no function of
 /// the library makes progress by itself, so those that block on a dirty module (call(), real_recompile()) throw Error(would_deadlock). Deadlines
-/// are real time. One thread. It must outlive the runtimes made with its options.
+/// of calls and waits are of its clock: `options.deadline(world.now() + std::chrono::milliseconds(20))`. One that is given as a duration counts from
+/// the real clock's now, long after all that this clock comes to: it passes once nothing else is left to happen. One thread. It must outlive the
+/// runtimes made with its options.
 class LAZYFX_API Simulation {
  public:
   using Time = std::chrono::steady_clock::time_point;
