@@ -1,5 +1,5 @@
-// Seeded schedules of marks, calls, cancellations, failures, destructions and stops in a simulated world of one thread. What must hold is
-// looked at after every step; a seed that shows a fault shows it again.
+// Seeded schedules of marks, calls, waits, deadlines, cancellations, failures, destructions and stops in a simulated world of one thread. What
+// must hold (schedule_checks.hpp) is looked at after every step; a seed that shows a fault shows it again.
 //
 //   seeded_schedules [--seconds S] [--count SCHEDULES] [--seed N]
 //
@@ -8,18 +8,18 @@
 #include <exception>
 #include <iostream>
 #include <memory>
-#include <stdexcept>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/system/system_error.hpp>
 
 #include "lazyfx/compile/simulation.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "stress/schedule_call.hpp"
+#include "stress/schedule_checks.hpp"
 #include "support/counts.hpp"
 #include "support/graphs.hpp"
 #include "support/values.hpp"
@@ -29,29 +29,21 @@ namespace {
 using namespace lazyfx;
 namespace asio = boost::asio;
 
-void must(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
-
-/// One call in flight. Its answer tells the generation it belongs to: generation g of module m adds m * 1,000,000 + g, or what an equal
-/// module added.
-struct Call {
-  asio::cancellation_signal signal;
-  std::uint64_t oldest = 0;
-  std::uint64_t ends_at_call = 0;  ///< compiles of its module that had ended
-  bool waits_only = false;         ///< for its compile, and for nothing on the pool after it
-  bool cancelled = false;
-  bool done = false;
-};
+using schedules::Call;
+using schedules::must;
+using schedules::Waits;
 
 class History {
  public:
   explicit History(std::uint64_t seed) : world_(seed, how(seed)) {
+    expected_.failures = how(seed).failures() > 0;
     RuntimeOptions options = world_.options();
-    if (chance(4)) options.max_queued(1 + world_.random(3));
+    expected_.overload = chance(4);
+    if (expected_.overload) options.max_queued(1 + world_.random(3));
     if (chance(4)) options.cache_bytes(world_.random(3) * 2000);
     if (chance(4)) options.ageing(std::chrono::microseconds(world_.random(3)));
     runtime_ = std::make_unique<Runtime>(options);
+    figures_ = {options.threads(), options.cache_bytes()};
     const std::uint64_t modules = 1 + world_.random(4);
     for (std::uint64_t m = 0; m < modules; ++m) add_module();
   }
@@ -66,14 +58,11 @@ class History {
     }
     if (marks_for_ever_) while_marks_go_on(first ? 5000 : 50 + static_cast<int>(world_.random(200)));
     while (world_.step()) check();
-    for (const auto& call : calls_) must(call->done, "a call never completed");
+    must(calls_.empty(), "a call never completed");
     if (!runtime_) return;
-    const RuntimeStats s = runtime_->stats();
-    must(s.waiting == 0, "somebody waits although nothing will happen any more");
-    must(s.queued == 0 && s.running == 0 && world_.compiling() == 0, "work is left although nothing will happen any more");
-    must(s.compiles_started <= s.compiles_finished + s.compiles_failed + s.compiles_cancelled, "a compile has ended nowhere");
-    must(s.compiles_started >= s.compiles_finished + s.compiles_failed + s.compiles_cancelled, "a compile has ended twice");
-    must(s.wait_time.count() == s.waits, "a wait has ended nowhere or twice");
+    const RuntimeStats last = runtime_->stats();
+    must(last.waiting == 0, "somebody waits although nothing will happen any more");
+    must(last.queued == 0 && last.running == 0 && world_.compiling() == 0, "work is left although nothing will happen any more");
   }
 
  private:
@@ -82,9 +71,11 @@ class History {
     std::shared_ptr<Graph> graph;
     std::unique_ptr<LazyGraphModule> module;
     std::uint64_t id = 0;
-    std::vector<std::uint64_t> value_of;  ///< by generation
-    std::uint64_t ends = 0;               ///< of its compiles
-    std::size_t compiling = 0;
+    schedules::ModuleChecks seen;
+  };
+  struct InFlight {
+    std::shared_ptr<Call> call;
+    Subject* subject = nullptr;
   };
 
   static SimulationOptions how(std::uint64_t seed) {
@@ -102,7 +93,7 @@ class History {
     s->id = chance(3) && !subjects_.empty() ? subjects_.back()->id : subjects_.size() + 1;
     s->name = "M" + std::to_string(subjects_.size());
     s->graph = support::plus(static_cast<double>(value(s->id, 1)));
-    s->value_of = {0, value(s->id, 1)};
+    s->seen.mark(value(s->id, 1));
     LazyGraphModuleOptions options;
     options.class_name(s->name);
     switch (world_.random(4)) {
@@ -119,7 +110,7 @@ class History {
     Subject& s = *subjects_[world_.random(subjects_.size())];
     switch (world_.random(40)) {
       case 0:
-        if (!marks_for_ever_) destroy(s);
+        if (!marks_for_ever_) s.module.reset();
         return;
       case 1:
         if (runtime_ && !marks_for_ever_ && chance(6)) stop();
@@ -137,102 +128,129 @@ class History {
       case 6:
         if (s.module) must(!s.module->code().empty(), "no code");
         return;
+      case 7:
+        if (s.module) peek(s);
+        return;
       default: break;
     }
     if (!s.module) return;
     if (world_.random(3) == 0) return mark(s, !chance(4));
-    if (world_.random(5) == 0) return cancel_one();
+    if (chance(8)) return cancel_one();
+    if (chance(5)) return wait(s);
     call(s);
   }
 
   void mark(Subject& s, bool edited) {
-    const std::uint64_t next = s.module->generation() + 1;
-    const std::uint64_t v = edited ? value(s.id, next) : s.value_of.back();
+    const std::uint64_t v = edited ? value(s.id, s.seen.generation() + 1) : s.seen.newest_answer();
     if (edited) support::set_plus(*s.graph, static_cast<double>(v));
-    s.value_of.push_back(v);
+    s.seen.mark(v);
     s.module->recompile();
-    must(s.module->generation() == next, "a mark did not raise the generation by one");
+    must(s.module->generation() == s.seen.generation(), "a mark did not raise the generation by one");
   }
 
-  void destroy(Subject& s) { s.module.reset(); }
-
   void stop() {
-    if (chance(2)) {
+    expected_.stop = true;
+    if (chance(2))
       runtime_->stop(asio::bind_executor(world_.executor(), [](std::exception_ptr error) { must(!error, "stop failed"); }));
-      stopped_ = true;
-    } else {
+    else
       runtime_.reset();
-      stopped_ = true;
-    }
   }
 
   void cancel_one() {
     if (calls_.empty()) return;
-    const auto call = calls_[world_.random(calls_.size())];
+    const auto call = calls_[world_.random(calls_.size())].call;
     if (call->done) return;
     call->cancelled = true;
     call->signal.emit(asio::cancellation_type::terminal);
   }
 
-  void call(Subject& s) {
+  std::shared_ptr<Call> new_call(Subject& s) {
     auto call = std::make_shared<Call>();
+    call->oldest = s.module->generation();
+    call->ends_before = s.seen.ends();
+    if (chance(4)) call->deadline = world_.now() + std::chrono::microseconds(world_.random(2000));
+    calls_.push_back({call, &s});
+    return call;
+  }
+
+  template <class Handler>
+  auto answers(const std::shared_ptr<Call>& call, Handler handler) {
+    return asio::bind_cancellation_slot(call->signal.slot(), asio::bind_executor(schedules::AnswersTo(world_, call), std::move(handler)));
+  }
+
+  void call(Subject& s) {
+    const auto call = new_call(s);
+    const bool is_clean = !s.module->needs_recompile();
+    call->waits = is_clean ? Waits::no : Waits::yes;
+    call->shows_published = true;
     ForwardOptions options;
-    std::uint64_t lag = 0;
-    call->waits_only = true;
+    if (call->deadline) options.deadline(*call->deadline);
     switch (world_.random(6)) {
-      case 0:
-        lag = world_.random(4);
+      case 0: {
+        const std::uint64_t lag = world_.random(4);
         options.freshness(Freshness::last_good(lag));
-        call->waits_only = false;
+        call->oldest = call->oldest > lag ? call->oldest - lag : 1;
         break;
+      }
       case 1:
         options.freshness(Freshness::interpret_until_ready());
-        call->waits_only = false;
+        call->waits = Waits::no;
+        call->shows_published = false;
         break;
       default: break;
     }
-    if (chance(3)) {
-      const bool on_pool = chance(2);
-      options.run_on(on_pool ? RunOn::pool : RunOn::caller);
-      if (on_pool) call->waits_only = false;
+    const bool on_pool = chance(6);
+    if (on_pool) {
+      options.run_on(RunOn::pool);
+      call->shows_published = false;
+      if (call->waits == Waits::yes) call->waits = Waits::maybe;
+    } else if (chance(6)) {
+      options.run_on(RunOn::caller);
     }
-    const std::uint64_t now = s.module->generation();
-    call->oldest = now > lag ? now - lag : 1;
-    call->ends_at_call = s.ends;
-    calls_.push_back(call);
-    Subject* subject = &s;
     inside_ = true;
-    s.module->forward(
-        Inputs(support::vec({0, 0, 0, 0})), options,
-        asio::bind_cancellation_slot(call->signal.slot(),
-                                     asio::bind_executor(world_.executor(), [this, call, subject](std::exception_ptr error, Value y) {
-                                       must(!inside_, "a handler was called inside of forward");
-                                       completed(*call, *subject, error, y);
-                                     })));
+    s.module->forward(Inputs(support::vec({0, 0, 0, 0})), options,
+                      answers(call, [this, call, &s](std::exception_ptr error, const Value& y) {
+                        ended(*call, error);
+                        if (!error) s.seen.see_answer(*call, shown(y));
+                      }));
+    inside_ = false;
+    if (call->is_waiting()) {
+      must(call->oldest > s.seen.published(), "a call waits although what is published would do");
+      call->oldest = s.module->generation();  // what is not there at once is awaited fresh
+    }
+    must(call->answered || !call->shows_published || !is_clean, "a call of a clean module is not answered at once");
+  }
+
+  void wait(Subject& s) {
+    const auto call = new_call(s);
+    call->waits = Waits::yes;
+    WaitOptions options;
+    if (call->deadline) options.deadline(*call->deadline);
+    auto handler = answers(call, [this, call, &s](std::exception_ptr error) {
+      ended(*call, error);
+      if (!error) s.seen.see_published(call->oldest);
+    });
+    inside_ = true;
+    if (chance(2))
+      s.module->wait_ready(Tier::baseline, options, std::move(handler));
+    else
+      s.module->real_recompile(options, std::move(handler));
     inside_ = false;
   }
 
-  void completed(Call& call, Subject& s, const std::exception_ptr& error, const Value& y) {
-    must(!call.done, "a call completed twice");
+  /// What is published now, if anything is.
+  void peek(Subject& s) {
+    if (s.seen.published() == 0) return;
+    const Value zeros = support::vec({0, 0, 0, 0});
+    s.seen.see_publication(shown(s.module->call({&zeros, 1}, ForwardOptions().freshness(Freshness::last_good()))));
+  }
+  static std::uint64_t shown(const Value& y) { return static_cast<std::uint64_t>(y.as_tensor().values<float>()[0]); }
+
+  void ended(Call& call, const std::exception_ptr& error) {
+    must(!inside_, "a handler was called inside of what it was given to");
+    must(call.answered && !call.done, "a call completed twice");
     call.done = true;
-    if (!error) {
-      const auto answer = static_cast<std::uint64_t>(y.as_tensor().values<float>()[0]);
-      bool known = false;
-      for (std::uint64_t g = call.oldest; g < s.value_of.size(); ++g) known = known || s.value_of[g] == answer;
-      must(known, "an answer belongs to a generation before its call, or to none");
-      // The rest of one compile plus one more, and one whose publication it came just too late for.
-      must(!call.waits_only || s.ends <= call.ends_at_call + 3, "a call waited for more than the rest of one compile and one more");
-      return;
-    }
-    try {
-      std::rethrow_exception(error);
-    } catch (const boost::system::system_error& e) {
-      must(e.code() == asio::error::operation_aborted && call.cancelled, "a call was aborted that nobody cancelled");
-    } catch (const Error& e) {
-      const bool expected =
-          e.kind() == ErrorKind::backend || (e.kind() == ErrorKind::stopped && stopped_) || e.kind() == ErrorKind::overloaded;
-      must(expected, e.what());
-    }
+    expected_.look(call, world_.now(), error);
   }
 
   void step() {
@@ -241,28 +259,36 @@ class History {
   }
 
   void check() {
+    schedules::Account account{0, 0, world_.compiling()};
     for (const auto& s : subjects_) {
-      const std::size_t now = world_.compiling(s->name);
-      must(now <= 1, "two compiles of one module run at once");
-      if (now < s->compiling) ++s->ends;
-      s->compiling = now;
-      if (s->module && !s->module->needs_recompile())
-        must(s->module->state() == ModuleState::clean, "a module is clean and says it is not");
+      s->seen.see_compiling(world_.compiling(s->name));
+      if (s->module) s->seen.see_state(s->module->generation(), s->module->needs_recompile(), s->module->state());
     }
+    for (const auto& [call, subject] : calls_) {
+      must(call->answered || !call->deadline || world_.now() <= *call->deadline, "a call outlives its deadline");
+      if (call->is_waiting()) {
+        ++account.waiting;
+        subject->seen.see_waiting(*call);
+      } else if (call->may_be_waiting()) {
+        ++account.maybe_waiting;
+      }
+    }
+    if (runtime_) figures_.look(runtime_->stats(), account);
+    std::erase_if(calls_, [](const InFlight& c) { return c.call->done; });
   }
 
   // A mark before every step, and calls among them; whoever called must be answered while marks go on, within so many compiles.
   void while_marks_go_on(int rounds) {
     constexpr int patience = 3000;
     std::vector<std::pair<std::shared_ptr<Call>, int>> watched;
-    for (const auto& c : calls_) watched.emplace_back(c, 0);
+    for (const auto& c : calls_) watched.emplace_back(c.call, 0);
     for (int round = 0; round < rounds; ++round) {
       for (const auto& s : subjects_) {
         if (!s->module || s->module->generation() >= 9000) continue;
         mark(*s, true);
         if (!chance(16)) continue;
         call(*s);
-        watched.emplace_back(calls_.back(), round);
+        watched.emplace_back(calls_.back().call, round);
       }
       step();
       std::erase_if(watched, [](const auto& w) { return w.first->done; });
@@ -273,9 +299,10 @@ class History {
   Simulation world_;
   std::unique_ptr<Runtime> runtime_;
   std::vector<std::unique_ptr<Subject>> subjects_;
-  std::vector<std::shared_ptr<Call>> calls_;
+  std::vector<InFlight> calls_;  ///< not done at the last look
+  schedules::FigureChecks figures_;
+  schedules::Expected expected_;
   bool inside_ = false;
-  bool stopped_ = false;
   bool marks_for_ever_ = false;
 };
 
