@@ -75,9 +75,11 @@ void Scheduler::demote(Job& job, Priority priority) {
 void Scheduler::move(Job& job, Priority priority) {
   // What had to make room comes back where it is awaited by now and there is room again.
   if (job.displaced_ && !(priority >= Priority::awaited && make_room(queue_of(job), priority))) return;
+  const bool comes_back = job.displaced_;
   auto moved = extract(job);
   moved->priority_ = priority;
   insert(std::move(moved));
+  if (comes_back && provide_worker()) wake_.notify_one();
   look_again();
 }
 
@@ -276,7 +278,7 @@ void Scheduler::pass() {
     --passes_;
     if (job) {
       run_one(lock, std::move(job));
-      if (queued_jobs() > 0) provide_worker();
+      if (has_work()) provide_worker();
     }
     ended = ended_listeners();
   }
@@ -293,7 +295,7 @@ std::shared_ptr<void> Scheduler::keep_running() {
     {
       const std::lock_guard lock(self->mutex_);
       --self->running_;
-      if (self->queued_jobs() > 0) {
+      if (self->has_work()) {
         self->provide_worker();
         self->wake_.notify_one();
       }
@@ -370,7 +372,7 @@ void Scheduler::work() {
       update_urgency();
       if (now() < patience) continue;
       // The last thread stays while a timer waits for it.
-      if (queued_jobs() == 0 && displaced_.empty() && (timers_.empty() || threads_.size() > 1)) break;
+      if (!has_work() && (timers_.empty() || threads_.size() > 1)) break;
       patience = detail::after(now(), limits_.idle);
     }
     const auto me = std::find_if(threads_.begin(), threads_.end(), [](pthread_t t) { return pthread_equal(t, pthread_self()) != 0; });

@@ -182,6 +182,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   Queue& queue_of(const Job& job) noexcept { return queues_[static_cast<std::size_t>(job.lane())]; }
   const LaneLimits& limits_of(const Job& job) const noexcept { return limits_.at_once[static_cast<std::size_t>(job.lane())]; }
   std::size_t queued_jobs() const noexcept { return queues_[0].size + queues_[1].size; }
+  /// Also what was displaced needs a worker: who has come since to wait for it hears nothing before it is dropped.
+  bool has_work() const noexcept { return queued_jobs() > 0 || !displaced_.empty(); }
   std::size_t free_threads() const noexcept;
   void move(Job& job, Priority priority);
   bool may_run(const Job& job) const noexcept;

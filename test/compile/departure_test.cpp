@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include <boost/asio/thread_pool.hpp>
+
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/coroutine.hpp"
@@ -292,6 +294,20 @@ BOOST_AUTO_TEST_CASE(what_had_to_make_room_comes_back_when_it_is_awaited) {
   held.gate->open();
   BOOST_TEST(first_of(first.get()) == 3);
   BOOST_TEST(first_of(second.get()) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_had_to_make_room_on_an_executor_from_outside_is_asked_for_again_once_somebody_waits_for_it) {
+  boost::asio::thread_pool pool(1);
+  Held held(RuntimeOptions().threads(1).max_queued(1).executor(pool.get_executor()));
+  const auto blocker = held.take_thread();
+  LazyGraphModule a(held.runtime, plus(1)), b(held.runtime, plus(2));
+  a.recompile();
+  support::Loop loop;
+  Call displaces(loop, b, zeros);
+  Call waits(loop, a, zeros);
+  held.gate->open();  // the blocker gives way to b, and nothing is queued when it ends
+  BOOST_TEST(first_of(displaces.get()) == 2);
+  BOOST_TEST(first_of(waits.get()) == 1);  // ends with the test's time limit if nobody came by to drop its compile
 }
 
 BOOST_AUTO_TEST_CASE(any_number_of_threads_may_be_allowed) {
