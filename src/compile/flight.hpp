@@ -6,6 +6,7 @@
 #include <iterator>
 #include <list>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -49,6 +50,7 @@ struct Flight {
   };
   using Seats = std::list<Seat>;
   std::shared_ptr<Subscriber> leader;  ///< until it lands
+  const Subscriber* led_by = nullptr;  ///< it, for good
 
   const Seats& seats() const noexcept { return seats_; }  ///< in order of arrival
   void sit(std::shared_ptr<Subscriber> subscriber, std::uint64_t at_generation, const Source& marked, Priority wanted) {
@@ -62,12 +64,16 @@ struct Flight {
     }
     count(wanted, 1);
   }
-  /// Nothing where it has no seat.
+  /// Who leads wants it to land, even without a seat. Nothing where others have none.
   void want(const Subscriber* subscriber, Priority wanted) noexcept {
     const auto at = seat_of_.find(subscriber);
-    if (at == seat_of_.end()) return;
+    if (at == seat_of_.end() && subscriber != led_by) return;
     count(wanted, 1);
-    count(std::exchange(at->second->priority, wanted), -1);
+    if (at != seat_of_.end()) {
+      count(std::exchange(at->second->priority, wanted), -1);
+    } else if (const auto before = std::exchange(landing_wanted_, wanted)) {
+      count(*before, -1);
+    }
   }
   /// False: it has no seat, or all have been told already. Else `left` is what it sat on.
   bool stand_up(const Subscriber* subscriber, Seat& left) noexcept {
@@ -93,6 +99,7 @@ struct Flight {
   }
 
   std::array<std::size_t, priorities> wanted_at_{};
+  std::optional<Priority> landing_wanted_;  ///< by who leads and has stood up
   Seats seats_;
   std::unordered_multimap<const Subscriber*, Seats::iterator> seat_of_;  ///< only looked up: its order is nobody's
 };

@@ -7,6 +7,8 @@
 
 namespace lazyfx::detail {
 
+class ModuleCore;
+
 /// A mark among modules that call each other, in the order of all of them.
 using Stamp = std::uint64_t;
 
@@ -22,7 +24,8 @@ struct Nest {
   std::atomic<Stamp> clock{1};  ///< of the last mark; moved under the mutex
   std::uint64_t walks = 0;      ///< over the modules, ever
   std::atomic<std::uint64_t> visits{0};  ///< modules that walks came to, ever
-  std::atomic<std::uint64_t> waits{0};  ///< changes of who waits and who calls whom, ever
+  ModuleCore* reconsidered = nullptr;  ///< first of those that may be wanted more, or less, than those below know; protected by the mutex
+  ModuleCore* lowered = nullptr;  ///< first of those that are wanted less than what they have asked for; likewise
   boost::intrusive::multiset<Stamped> waiting;  ///< calls that wait for such modules; protected by the mutex
 
   /// Somebody waits who was called at `from` or later, but before `up_to`. REQUIRES: the mutex held.

@@ -234,6 +234,7 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   flight->source = source;
   flight->generation = generation;
   flight->leader = subscriber;
+  flight->led_by = subscriber.get();
   flight->sit(std::move(subscriber), generation, source, priority);
   flight->stop.store(stopping(), std::memory_order_relaxed);
   flights_.emplace(key, flight);

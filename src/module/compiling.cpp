@@ -60,7 +60,7 @@ bool ModuleCore::ensure(Priority priority, Failure& refusal, Admission admission
       requested_ = std::max(requested_, priority);
       unawaited_ = std::max(unawaited_, unawaited);
       if (flight_) runtime_->want(*flight_, this, requested_);
-      if (compiling_ != generation() || !flight_) {
+      if (compiling_ != generation() || !seated_) {
         wanted_priority_ = wanted_ ? std::max(wanted_priority_, priority) : priority;
         wanted_ = true;
       }
@@ -100,6 +100,7 @@ void ModuleCore::compile_newest(Priority urgency) {
   std::uint64_t generation = 0;
   std::vector<compile::Signature> ahead;
   RuntimeCore::Admission admission;
+  Woken refused;
   try {
     {
       const NestLock lock(*this);
@@ -109,6 +110,8 @@ void ModuleCore::compile_newest(Priority urgency) {
       if (nested_) nested_->after_compiling = forever;
       requested_ = std::max(requested_, urgency);
       generation = compiling_ = this->generation();
+      for (Waiter& waiter : waiters_) waiter.carried = true;
+      carried_ = waiters_.size();
       source = marked_;
       if (published_) {
         // Whoever called the last generation will call this one alike.
@@ -129,19 +132,22 @@ void ModuleCore::compile_newest(Priority urgency) {
       if (admission.hit || admission.failure) break;
       if (admission.joined) phase_ = Phase::joined;
       flight_ = admission.joined ? admission.joined : admission.lead;
+      seated_ = true;
       Priority above{};
-      if ((abandoned_ || generation != this->generation()) && waiters_.empty() && !(lock.nested() && awaited_above(above))) {
+      if ((abandoned_ || generation != this->generation()) && carried_ == 0 && !(lock.nested() && awaited_above(above))) {
         detach_compile();  // gone, or marked again, since it was taken
       }
       if (!admission.joined) break;
-      Woken none;  // a detached flight leaves the phase idle, and the newest is still wanted; without waiters no refusal has a taker
-      if (restart(none) && lock.nested()) forget_asked();
-      return;
+      // A detached flight leaves the phase idle, and the newest is still wanted.
+      if (restart(refused) && lock.nested()) forget_asked();
+      break;
     }
   } catch (...) {
     on_compiled(generation, {nullptr, Failure::current()});
     return on_landed(generation);
   }
+  refused.wake();
+  if (admission.joined) return;
   if (admission.lead) return runtime_->fly(admission.lead, ahead);
   if (admission.hit) admission.hit->forget_failures();
   on_compiled(generation, {admission.hit, admission.failure});
@@ -163,10 +169,7 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
     }
     Stamp after = forever;
     if (nested_ && generation != this->generation()) after = compiling_ == generation ? nested_->after_compiling : nested_->own_until;
-    if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) {
-      phase_ = Phase::idle;
-      flight_.reset();
-    }
+    if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) { end_flight(); }
     bool rises = false;
     if (outcome.executable) {
       if (!failure && generation > compiled_generation_) {
@@ -207,8 +210,7 @@ void ModuleCore::on_landed(std::uint64_t generation) noexcept {
   {
     NestLock lock(*this);
     if (phase_ != Phase::leading || compiling_ != generation) return;
-    phase_ = Phase::idle;
-    flight_.reset();
+    end_flight();
     const Failure refusal = restart(woken);
     if (refusal && lock.nested()) {
       lock.unlock_module();
@@ -236,10 +238,11 @@ bool ModuleCore::compile_wanted(Priority& priority) {
   return !waiters_.empty() || is_awaited_above || (wanted_ && !abandoned_);
 }
 
-void ModuleCore::settle_for_less() noexcept {
+void ModuleCore::settle_for_less(Woken& failed) noexcept {
   Priority above{};
   int awaited = awaited_here();
-  if (nested_ && awaited_above(above)) awaited = std::max(awaited, static_cast<int>(above));
+  const bool is_awaited_above = nested_ && awaited_above(above);
+  if (is_awaited_above) awaited = std::max(awaited, static_cast<int>(above));
   if (awaited == nobody && abandoned_) {
     wanted_ = false;
     if (phase_ == Phase::queued && runtime_->scheduler().withdraw(*job_)) {
@@ -249,10 +252,9 @@ void ModuleCore::settle_for_less() noexcept {
       tell(CompileEventKind::cancelled, generation());
     }
   }
-  if (awaited == nobody && (abandoned_ || compiling_ != generation())) {
+  if (carried_ == 0 && !is_awaited_above && (abandoned_ || compiling_ != generation())) {
     detach_compile();
-    Woken none;  // nobody waits whom a refusal could reach
-    if (phase_ == Phase::idle && wanted_ && restart(none) && nested_) forget_asked();
+    if (phase_ == Phase::idle && restart(failed) && nested_) forget_asked();
   }
   const Priority wanted = std::max(unawaited_, awaited == nobody ? Priority::background : static_cast<Priority>(awaited));
   requested_ = std::min(requested_, wanted);
@@ -261,13 +263,19 @@ void ModuleCore::settle_for_less() noexcept {
   if (flight_) runtime_->want(*flight_, this, requested_);
 }
 
+void ModuleCore::end_flight() noexcept {
+  phase_ = Phase::idle;
+  flight_.reset();
+  seated_ = false;
+}
+
 /// Gives up the compile under way, if any: it stops unless another module wants it.
 void ModuleCore::detach_compile() {
-  if (!flight_ || (phase_ != Phase::leading && phase_ != Phase::joined)) return;
+  if (!seated_) return;
   runtime_->leave(*flight_, this);
-  flight_.reset();
+  seated_ = false;
   if (!abandoned_) runtime_->observer().superseded.fetch_add(1, std::memory_order_relaxed), tell(CompileEventKind::superseded, compiling_);
-  if (phase_ == Phase::joined) phase_ = Phase::idle;  // when leading, the compiling thread ends the phase
+  if (phase_ == Phase::joined) end_flight();  // when leading, the compiling thread ends the phase
 }
 
 }  // namespace lazyfx::detail

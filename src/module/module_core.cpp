@@ -9,10 +9,14 @@ using compile::Priority;
 
 ModuleCore::~ModuleCore() {
   if (nested_) {
-    const std::lock_guard lock(runtime_->nest().mutex);
+    Woken failed;
+    std::unique_lock lock(runtime_->nest().mutex);
     for (Wiring* wiring : {nested_->wired.get(), nested_->old.get()}) {
       if (wiring != nullptr) wiring->detach();
     }
+    settle_wants(runtime_->nest(), failed);
+    lock.unlock();
+    failed.wake();
   }
   // All that may hold modules below.
   if (nested_) {
@@ -54,9 +58,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
       lock.lock_module();
       if (rewires) {
         rewire(std::move(wiring), retired);
-        // Others are awaited from above now.
-        if (is_awaited_above || !waiters_.empty()) runtime_->nest().waits.fetch_add(1, std::memory_order_relaxed);
-        nested_->asked = is_awaited_above ? static_cast<int>(above) : nobody;
+        nested_->asked = is_awaited_above ? static_cast<int>(above) : unasked();
       }
       good_until = effective_until();
       const Stamp stamp = runtime_->nest().clock.load(std::memory_order_relaxed) + 1;
@@ -70,8 +72,8 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     if (count && is_mark_ && compiling_ < before) runtime_->observer().coalesced.fetch_add(1, std::memory_order_relaxed);
     is_mark_ = count;
     failure_ = Failure();
-    // What nobody awaits is superseded. A queued job needs nothing: it takes the newest when it begins.
-    if (waiters_.empty() && !is_awaited_above) detach_compile();
+    // What serves nobody who waits is superseded. A queued job needs nothing: it takes the newest when it begins.
+    if (carried_ == 0 && !is_awaited_above) detach_compile();
     if (lock.nested() && effective_until() != good_until) {
       lock.unlock_module();
       spread_mark();
@@ -84,17 +86,17 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     } else if (schedule_in) {
       static_cast<void>(ensure(Priority::background, deferred));
     }
+    Failure refused;
     if (lock.nested()) {
-      Failure refused;
       // Those above that were asked for need this generation as well.
-      const int asked = std::max(nested_->asked, is_awaited_above ? static_cast<int>(above) : nobody);
+      const int asked = std::max(nested_->asked, wanted_above());
       if (asked != nobody) static_cast<void>(ensure(static_cast<Priority>(asked), refused));
-      if (!waiters_.empty() && phase_ == Phase::idle) refused = restart(woken);
-      if (refused) {
-        take_waiters(generation(), refused, woken);
-        lock.unlock_module();
-        fail_above(refused, effective_until(), forever, woken);  // and who comes asks anew
-      }
+    }
+    if (!waiters_.empty() && phase_ == Phase::idle) refused = restart(woken);
+    if (refused && lock.nested()) {
+      take_waiters(generation(), refused, woken);
+      lock.unlock_module();
+      fail_above(refused, effective_until(), forever, woken);  // and who comes asks anew
     }
   }
   woken.wake();
@@ -137,7 +139,7 @@ void ModuleCore::request(Priority priority) {
       lock.unlock_module();
       Stamp from = 0;
       static_cast<void>(ask_below(priority, false, admission, from, woken, retired));
-      if (refused) nested_->asked = nobody;
+      if (refused) nested_->asked = unasked();
     }
   }
   woken.wake();
@@ -159,11 +161,16 @@ void ModuleCore::retry() {
 
 void ModuleCore::abandon() {
   if (runtime_->forked()) return;
-  const NestLock lock(*this);
-  if (nested_ && std::any_of(nested_->parents.begin(), nested_->parents.end(), [](const Edge& edge) { return !edge.parent->abandoned_; }))
-    return;
-  abandoned_ = true;
-  settle_for_less();
+  Woken failed;
+  {
+    const NestLock lock(*this);
+    if (nested_ && std::any_of(nested_->parents.begin(), nested_->parents.end(), [](const Edge& edge) { return !edge.parent->abandoned_; }))
+      return;
+    abandoned_ = true;
+    if (nested_) reconsider();
+    settle_for_less(failed);
+  }
+  failed.wake();
 }
 
 std::uint64_t ModuleCore::callable_generation() const {

@@ -112,8 +112,9 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   // REQUIRES: mutex_ held.
   using Admission = compile::Scheduler::Admission;
   bool ensure(compile::Priority priority, compile::Failure& refusal, Admission admission = Admission::bounded);
-  /// Whoever awaited it may have left: what it asked for is as urgent as those who are left want it, and what nobody can use stops.
-  void settle_for_less() noexcept;
+  /// Whoever awaited it may have left: what it asked for is as urgent as those who are left want it, and what nobody can use stops. Where the
+  /// newest cannot be asked for instead, waiters go to `failed`.
+  void settle_for_less(Woken& failed) noexcept;
   void publish(std::shared_ptr<const Publication> publication, hazard::Retirement& retired) noexcept;
   void take_served(Woken& out) noexcept;
   void fail_waiters(Stamp from, Stamp up_to, const compile::Failure& failure, Woken& out) noexcept;
@@ -128,6 +129,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   void end_wait(Waiter& waiter) noexcept;
   void schedule_at(compile::Scheduler::Time when) noexcept;
   void detach_compile();
+  void end_flight() noexcept;
   void tell(CompileEventKind kind, std::uint64_t generation, std::shared_ptr<const Error> error = {}) const noexcept;
   bool compile_wanted(compile::Priority& priority);
   compile::Failure restart(Woken& failed);
@@ -182,13 +184,21 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   /// Throws std::bad_alloc, with nothing changed.
   void enter_nest();
   static void drop(std::shared_ptr<Wiring>& wiring, hazard::Retirement& retired) noexcept;
-  bool awaited_above(compile::Priority& priority) noexcept;
-  void look_above(std::uint64_t waits) noexcept;
   int awaited_here() const noexcept;  ///< the highest priority of its own waiters, or nobody
+  // REQUIRES: the nest's mutex held.
+  int wanted_above() noexcept;  ///< the highest priority at which a module above wants it, or nobody
+  bool awaited_above(compile::Priority& priority) noexcept;
+  int wanted() const noexcept;
+  int wanted_by_edges() const noexcept;
+  int unasked() const noexcept;
+  void ask(int priority) noexcept;
+  void reconsider() noexcept;
+  static void want(Edge& edge, int priority) noexcept;
+  static void spread_wants(Nest& nest) noexcept;
+  static void settle_wants(Nest& nest, Woken& failed) noexcept;  // REQUIRES: no module's mutex held
   static ModuleCore& core_of(const compile::ModuleTable::Link& link) noexcept { return static_cast<ModuleCore&>(*link.module); }
 
   void link_newest() noexcept;
-  void release_below(int wanted) noexcept;
   void forget_asked() noexcept;
   void compile_below();
   void help(Waiter& waiter, bool in_time);
@@ -216,8 +226,10 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   compile::Source marked_;
   std::shared_ptr<compile::Job> job_;  ///< queued
   std::shared_ptr<compile::Flight> flight_;  ///< leading or joined
+  std::size_t carried_ = 0;  ///< waiters whom the flight serves
   std::uint64_t compiling_ = 0;  ///< generation of the flight
   Phase phase_ = Phase::idle;
+  bool seated_ = false;  ///< and not given up
   bool wanted_ = false;  ///< compile the newest when the present compile has ended
   bool abandoned_ = false;
   bool is_mark_ = false;  ///< the newest generation came by a mark that is counted

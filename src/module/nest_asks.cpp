@@ -32,22 +32,22 @@ void ModuleCore::spread_mark() {
   // From the top: who follows the marks below has them compiled, and all that stands between.
   for (ModuleCore* core = order.last; core != nullptr; core = core->nested_->place.before) {
     if (core != this && core->follows_at_once()) {
-      core->nested_->asked = std::max(core->nested_->asked, static_cast<int>(Priority::background));
+      core->ask(static_cast<int>(Priority::background));
     } else if (core != this && core->follows_) {
       const std::lock_guard lock(core->mutex_);
       core->quiet_at_ = after(runtime_->scheduler().now(), *core->follows_);
       if (!core->quiet_timer_) core->schedule_at(core->quiet_at_);
     }
-    for (const Edge& edge : core->nested_->parents) core->nested_->asked = std::max(core->nested_->asked, edge.parent->nested_->asked);
+    for (const Edge& edge : core->nested_->parents) core->ask(edge.parent->nested_->asked);
   }
 }
 
 /// Those above who were called at `from` or later, but before `up_to`, will not get what they wait for.
 void ModuleCore::fail_above(const Failure& failure, Stamp from, Stamp up_to, Woken& woken) noexcept {
   const WalkOrder order = walk_up([](const ModuleCore&) { return true; });
-  nested_->asked = nobody;
+  nested_->asked = unasked();
   for (ModuleCore* core = order.first->nested_->place.after; core != nullptr; core = core->nested_->place.after) {
-    core->nested_->asked = nobody;  // who comes now has to hear of it
+    core->nested_->asked = core->unasked();  // who comes now has to hear of it
     const std::lock_guard lock(core->mutex_);
     if (core->waiters_.empty()) continue;
     Failure outcome = failure;
@@ -101,8 +101,7 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
     if (is_new && admission == Admission::bounded) admission = Admission::admitted;  // a call finds room as a whole
   }
   if (failure) return failure;
-  for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after)
-    core->nested_->asked = std::max(core->nested_->asked, asked);
+  for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after) core->ask(asked);
   return {};
 }
 
@@ -110,26 +109,7 @@ Failure ModuleCore::ask_below(Priority priority, bool anyhow, Admission& admissi
 // REQUIRES: the nest's mutex held.
 void ModuleCore::forget_asked() noexcept {
   const WalkOrder order = walk_up([](const ModuleCore&) { return true; });
-  for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after) core->nested_->asked = nobody;
-}
-
-/// The last who waited here so urgently has left: what was asked of those below is as urgent as `wanted`, or as others want it.
-// REQUIRES: the nest's mutex held, and no module's.
-void ModuleCore::release_below(int wanted) noexcept {
-  int asked = std::max(wanted, follows_at_once() ? static_cast<int>(Priority::background) : nobody);
-  for (const Edge& edge : nested_->parents) asked = std::max(asked, edge.parent->nested_->asked);
-  nested_->asked = std::min(nested_->asked, asked);
-  try {
-    std::vector<ModuleCore*> below;  // looking above is a walk of its own
-    for (ModuleCore* core = walk_down(unbounded).first->nested_->place.after; core != nullptr; core = core->nested_->place.after)
-      below.push_back(core);
-    for (ModuleCore* core : below) {
-      const std::lock_guard lock(core->mutex_);
-      core->settle_for_less();
-    }
-  } catch (const std::bad_alloc&) {
-    // They stay as urgent as they were.
-  }
+  for (ModuleCore* core = order.first; core != nullptr; core = core->nested_->place.after) core->nested_->asked = core->unasked();
 }
 
 /// While this compiles, so does what it calls.

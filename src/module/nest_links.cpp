@@ -23,13 +23,14 @@ ModuleCore* Rising::take() noexcept {
 void Wiring::attach() noexcept {
   for (Edge& edge : edges) {
     edge.child->nested_->parents.push_back(edge);
-    if (edge.until != forever) stale.insert(edge);
+    set_until(edge, edge.until);
   }
 }
 
 void Wiring::detach() noexcept {
   stale.clear();
   for (Edge& edge : edges) {
+    ModuleCore::want(edge, nobody);
     edge.in_child.unlink();
     edge.in_owing.unlink();
   }
@@ -38,7 +39,10 @@ void Wiring::detach() noexcept {
 void Wiring::set_until(Edge& edge, Stamp until) noexcept {
   edge.in_stale.unlink();
   edge.until = until;
-  if (until != forever) stale.insert(edge);
+  const bool is_stale = until != forever;
+  if (is_stale) stale.insert(edge);
+  const Nested& parent = *edge.parent->nested_;
+  ModuleCore::want(edge, is_stale && parent.wired.get() == this ? parent.wanted : nobody);
 }
 
 void Wiring::take_over(Edge& edge, const std::shared_ptr<const Publication>& published) {
@@ -76,12 +80,16 @@ void ModuleCore::enter_nest() {
   nested->own_until = settled ? forever : 1;
   nested->after_compiling = compiling_ == generation() ? forever : 1;
   nested_ = std::move(nested);
+  reconsider();
   for (Waiter& waiter : waiters_) runtime_->nest().waiting.insert(waiter);
 }
 
 /// The table last marked is another. What is published goes on with its own.
 void ModuleCore::rewire(std::shared_ptr<Wiring> wiring, hazard::Retirement& retired) noexcept {
   retired.retire(std::exchange(nested_->unlinked, nullptr));
+  if (nested_->wired) {
+    for (Edge& edge : nested_->wired->edges) want(edge, nobody);
+  }
   if (published_ && !nested_->is_old_published) {
     nested_->old = std::exchange(nested_->wired, nullptr);
     nested_->is_old_published = true;
@@ -138,7 +146,7 @@ bool ModuleCore::adopt_compiled(std::uint64_t generation, Stamp after, const std
   if (is_marked) retired.retire(std::exchange(nested_->unlinked, nullptr));
   set_until(links_until());
   nested_->own_until = after;
-  if (effective_until() == forever) nested_->asked = nobody;
+  if (effective_until() == forever) nested_->asked = nobody, reconsider();
   return true;
 }
 
@@ -175,7 +183,7 @@ bool ModuleCore::relink(Woken& woken, hazard::Retirement& retired) {
     runtime_->counters().relinks.fetch_add(1, std::memory_order_relaxed);
   }
   set_until(links_until());
-  if (effective_until() == forever) nested_->asked = nobody;
+  if (effective_until() == forever) nested_->asked = nobody, reconsider();
   take_served(woken);
   return published_.get() != before || effective_until() != told;
 }

@@ -7,7 +7,6 @@ namespace lazyfx::detail {
 // Walks over the modules that call each other. Cycles there are none.
 
 using compile::ModuleTable;
-using compile::Priority;
 
 namespace {
 
@@ -35,7 +34,7 @@ void ModuleCore::dispose(ModuleCore* core) noexcept {
 }
 
 NestLock::NestLock(const ModuleCore& core, bool anyhow)
-    : nest_(core.runtime_->nest().mutex, std::defer_lock), module_(core.mutex_, std::defer_lock) {
+    : shared_(core.runtime_->nest()), nest_(shared_.mutex, std::defer_lock), module_(core.mutex_, std::defer_lock) {
   ++held.locks;
   if (anyhow) nest_.lock();
   module_.lock();
@@ -46,9 +45,15 @@ NestLock::NestLock(const ModuleCore& core, bool anyhow)
 }
 
 NestLock::~NestLock() {
+  Woken failed;
   if (module_.owns_lock()) module_.unlock();
-  if (nest_.owns_lock()) nest_.unlock();
-  if (--held.locks > 0) return;
+  if (nest_.owns_lock()) {
+    ModuleCore::settle_wants(shared_, failed);
+    nest_.unlock();
+  }
+  --held.locks;
+  failed.wake();
+  if (held.locks > 0) return;
   while (held.doomed != nullptr) { const std::unique_ptr<ModuleCore> core(std::exchange(held.doomed, held.doomed->next_doomed_)); }
 }
 
@@ -102,42 +107,6 @@ WalkOrder ModuleCore::walk_down(int asked) {
     }
   }
   return order;
-}
-
-/// Looks again only when somebody has come or left since.
-bool ModuleCore::awaited_above(Priority& priority) noexcept {
-  if (nested_->parents.empty()) return false;
-  const std::uint64_t now = runtime_->nest().waits.load(std::memory_order_acquire);
-  if (nested_->awaited_at != now) look_above(now);
-  if (nested_->awaited_above != nobody) priority = static_cast<Priority>(nested_->awaited_above);
-  return nested_->awaited_above != nobody;
-}
-
-int ModuleCore::awaited_here() const noexcept {
-  if (blocking_.load(std::memory_order_relaxed) > 0) return static_cast<int>(Priority::blocking);
-  return awaited_.load(std::memory_order_relaxed) > 0 ? static_cast<int>(Priority::awaited) : nobody;
-}
-
-/// Finds the highest priority at which anybody waits above, for this and all on the way up. Where it was found at the same `waits` before, it is
-/// not looked for again: modules that one chain calls cost it one walk.
-void ModuleCore::look_above(std::uint64_t waits) noexcept {
-  const WalkOrder order = walk_up([](const ModuleCore& above) {
-    return above.effective_until() != forever && above.nested_->awaited_at != above.runtime_->nest().waits.load(std::memory_order_acquire);
-  });
-  for (ModuleCore* core = order.last; core != nullptr; core = core->nested_->place.before) {
-    int found = nobody;
-    for (const Edge& edge : core->nested_->parents) {
-      const ModuleCore& above = *edge.parent;
-      if (above.effective_until() != forever) found = std::max({found, above.awaited_here(), above.nested_->awaited_above});
-    }
-    core->nested_->awaited_above = found;
-    core->nested_->awaited_at = waits;
-    if (found != nobody || (core != this && core->awaited_here() != nobody)) continue;
-    // Whoever awaited it has left; who follows marks has not.
-    int asked = core->follows_at_once() ? static_cast<int>(Priority::background) : nobody;
-    for (const Edge& edge : core->nested_->parents) asked = std::max(asked, edge.parent->nested_->asked);
-    core->nested_->asked = std::min(core->nested_->asked, asked);
-  }
 }
 
 /// Searches above this and below them by turns, so that it costs what the smaller side does: building a chain from either end is linear.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <mutex>
 
 #include "compile/nest.hpp"
+#include "compile/scheduler.hpp"
 
 namespace lazyfx::detail {
 
@@ -35,6 +37,7 @@ struct Edge {
   std::size_t index = 0;  ///< of the wiring's links
   Stamp until = 0;  ///< what the child has published is good until then
   bool there = false;  ///< the child has published something
+  int wanted = nobody;  ///< how urgently the parent wants the child, which counts it
   boost::intrusive::list_member_hook<Hook> in_child, in_owing;
   boost::intrusive::set_member_hook<Hook> in_stale;
 
@@ -83,11 +86,14 @@ struct Nested {
   Stamp own_until = forever;  ///< first own mark after the published generation
   Stamp after_compiling = forever;  ///< first own mark after the generation that compiles
   Stamp after_unlinked = forever;  ///< first own mark after the generation of `unlinked`
-  std::uint64_t awaited_at = ~std::uint64_t{0};  ///< the nest's waits when it was looked above last
-  int awaited_above = nobody;  ///< what was found: the highest priority
+  std::array<std::size_t, compile::priorities> wanted_at{};  ///< the edges from above that want this at each priority
+  int wanted = nobody;  ///< the priority at which this wants what it waits for below, as told to the stale edges of `wired`
   int asked = nobody;  ///< the priority at which it and everything stale below were asked for, until it is clean
   WalkPlace place;
   RisePlace rise;
+  bool is_reconsidered = false, is_lowered = false;
+  ModuleCore* next_reconsidered = nullptr;
+  ModuleCore* next_lowered = nullptr;
 };
 
 /// Modules to be settled.
@@ -114,7 +120,7 @@ struct WalkOrder {
 class NestLock {
  public:
   explicit NestLock(const ModuleCore& core, bool anyhow = false);
-  /// Then destroys what was let go of on this thread meanwhile.
+  /// Those that are wanted less by now settle for that first. Then destroys what was let go of on this thread meanwhile.
   ~NestLock();
   NestLock(const NestLock&) = delete;
   NestLock& operator=(const NestLock&) = delete;
@@ -124,6 +130,7 @@ class NestLock {
   void lock_module() { module_.lock(); }
 
  private:
+  Nest& shared_;
   std::unique_lock<std::mutex> nest_;
   std::unique_lock<std::mutex> module_;
 };

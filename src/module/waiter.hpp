@@ -23,6 +23,7 @@ struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   compile::Failure outcome;  ///< what it is woken with; guarded by the core's mutex while it waits
   compile::Observer::Clock::time_point since;  ///< linked
   bool waits = false;  ///< guarded by the core's mutex
+  bool carried = false;  ///< likewise: the compile under way serves it
   std::shared_ptr<Waiter> self;
 };
 

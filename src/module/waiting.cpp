@@ -1,6 +1,5 @@
 #include "module/module_core.hpp"
 
-#include <algorithm>
 #include <condition_variable>
 
 namespace lazyfx::detail {
@@ -88,14 +87,16 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       waiter->since = compile::Observer::Clock::now();
       waiters_.push_back(*waiter);
       if (waiter->priority >= Priority::awaited) ++(waiter->priority == Priority::blocking ? blocking_ : awaited_);
+      waiter->carried = seated_ && waiter->generation <= compiling_;
+      carried_ += waiter->carried;
       if (nested_) {
         runtime_->nest().waiting.insert(*waiter);
-        runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+        reconsider();
       }
       runtime_->observer().wait_begins();
       linked = true;
     } else if (lock.nested()) {
-      nested_->asked = nobody;  // refused: who calls from above has to hear of it
+      nested_->asked = unasked();  // refused: who calls from above has to hear of it
     }
   }
   woken.wake();
@@ -105,29 +106,26 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
 bool ModuleCore::unlink(Waiter& waiter) {
   if (runtime_->forked()) return false;
   std::shared_ptr<Waiter> self;
-  NestLock lock(*this);
-  if (!waiter.waits) return false;
-  end_wait(waiter);
-  self = std::move(waiter.self);
-  settle_for_less();
-  if (!lock.nested()) return true;
-  int wanted = awaited_here();
-  Priority above{};
-  if (awaited_above(above)) wanted = std::max(wanted, static_cast<int>(above));
-  if (static_cast<int>(waiter.priority) > wanted) {
-    lock.unlock_module();
-    release_below(wanted);
+  Woken failed;
+  {
+    const NestLock lock(*this);
+    if (!waiter.waits) return false;
+    end_wait(waiter);
+    self = std::move(waiter.self);
+    settle_for_less(failed);
   }
+  failed.wake();
   return true;
 }
 
 void ModuleCore::end_wait(Waiter& waiter) noexcept {
   waiter.waits = false;
+  carried_ -= std::exchange(waiter.carried, false);
   waiters_.erase(waiters_.iterator_to(waiter));
   if (waiter.priority >= Priority::awaited) --(waiter.priority == Priority::blocking ? blocking_ : awaited_);
   if (nested_) {
     runtime_->nest().waiting.erase(runtime_->nest().waiting.iterator_to(waiter));
-    runtime_->nest().waits.fetch_add(1, std::memory_order_release);
+    reconsider();
   }
   runtime_->observer().wait_ends(waiter.since);
 }
