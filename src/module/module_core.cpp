@@ -42,6 +42,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     NestLock lock(*this, !source.modules->linked.empty());
     Priority above{};
     bool is_awaited_above = false;
+    int asked = nobody;
     Stamp good_until = 0;
     if (lock.nested()) {
       lock.unlock_module();
@@ -56,6 +57,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
       }
       is_awaited_above = awaited_above(above);
       lock.lock_module();
+      asked = nested_->asked;
       if (rewires) {
         rewire(std::move(wiring), retired);
         nested_->asked = is_awaited_above ? static_cast<int>(above) : unasked();
@@ -89,7 +91,7 @@ void ModuleCore::mark(compile::Source source, std::optional<std::chrono::nanosec
     Failure refused;
     if (lock.nested()) {
       // Those above that were asked for need this generation as well.
-      const int asked = std::max(nested_->asked, wanted_above());
+      asked = std::max({asked, nested_->asked, wanted_above()});
       if (asked != nobody) static_cast<void>(ensure(static_cast<Priority>(asked), refused));
     }
     if (!waiters_.empty() && phase_ == Phase::idle) refused = restart(woken);

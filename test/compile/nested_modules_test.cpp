@@ -3,12 +3,19 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <chrono>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
+#include "lazyfx/compile/simulation.hpp"
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/interpreter.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
@@ -293,6 +300,41 @@ BOOST_AUTO_TEST_CASE(a_mark_under_a_parent_on_mark_schedules_the_child_and_one_u
   edit(*followed, 4);
   held.gate->wait_for_arrivals(arrived + 1);
   BOOST_TEST((follows->state() == ModuleState::compiling));
+}
+
+BOOST_AUTO_TEST_CASE(a_parent_that_follows_marks_does_so_when_a_call_of_it_was_cancelled) {
+  Simulation world(1);
+  Runtime runtime(world.options());
+  const auto child = leaf(runtime, 1);
+  const auto parent =
+      sum_of(runtime, {child}, LazyGraphModuleOptions().schedule(Schedule::debounced).quiet_time(std::chrono::microseconds(1)));
+  parent->prefetch();
+  world.run();
+  edit(*child, 2);
+  while (child->state() != ModuleState::compiling) BOOST_REQUIRE(world.step());
+  boost::asio::cancellation_signal cancel;
+  parent->forward(Inputs(zeros), boost::asio::bind_cancellation_slot(
+                                     cancel.slot(), boost::asio::bind_executor(world.executor(), [](std::exception_ptr, const Value&) {})));
+  cancel.emit(boost::asio::cancellation_type::terminal);
+  edit(*child, 3);
+  world.run();
+  BOOST_TEST(!parent->needs_recompile());
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_calls_others_while_those_above_wait_for_it_is_compiled_for_them) {
+  Simulation world(1);
+  Runtime runtime(world.options());
+  const auto one = leaf(runtime, 1), two = leaf(runtime, 2);
+  const auto child = sum_of(runtime, {one});
+  const auto parent = sum_of(runtime, {child}, LazyGraphModuleOptions());
+  for (const Lazy& module : {parent, two}) module->prefetch();
+  world.run();
+  BOOST_REQUIRE(!parent->needs_recompile());
+  edit(*one, 3);
+  child->set_submodule("c0", two);
+  child->recompile();
+  world.run();
+  BOOST_TEST(!parent->needs_recompile());
 }
 
 BOOST_AUTO_TEST_CASE(a_parents_own_mark_and_new_children_take_part) {
