@@ -1,129 +1,92 @@
-// Seeded schedules of modules that call each other, in a simulated world of one thread: marks, calls, cancellations, failures, destructions and
-// stops. Every module adds a counter of its own to an element of its own, so an answer tells of each module below which mark it is of. What must
-// hold is looked at after every step; a seed that shows a fault shows it again.
+// Seeded schedules of modules that call each other, in a simulated world of one thread: marks, calls, waits, deadlines, cancellations, failures,
+// children replaced and destroyed, and stops. What must hold (schedule_checks.hpp, schedule_nest_checks.hpp) is looked at after every step; a
+// seed that shows a fault shows it again. Eager modules are not among them: their editors would compile, and a simulation has no thread for that.
 //
-//   nested_schedules [--seed N] [--count SCHEDULES]
+//   nested_schedules [--seconds S] [--count SCHEDULES] [--seed N]
 //
-// Runs schedules N, N + 1, ... (default 3,000 from 1). Exit status 1 and the seed in words when something did not hold.
+// Runs schedules N, N + 1, ... (default 10,000 from 1). Exit status 1 and the seed in words when something did not hold.
 #include <cstdint>
-#include <exception>
-#include <iostream>
 #include <memory>
-#include <stdexcept>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/system/system_error.hpp>
-
-#include "lazyfx/compile/simulation.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
-#include "support/counts.hpp"
-#include "support/graphs.hpp"
+#include "stress/schedule_history.hpp"
+#include "stress/schedule_nest_checks.hpp"
 
 namespace {
 
 using namespace lazyfx;
-namespace asio = boost::asio;
-
-constexpr std::size_t most = 7;  // modules
-
-void must(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
+using schedules::most_modules;
+using schedules::must;
+using schedules::NestedCall;
 
 Tensor element(std::size_t at, double value) {
-  std::vector<float> values(most);
-  values[at] = static_cast<float>(value);
-  return Tensor::from<float>(values, Shape{most});
+  std::vector<double> values(most_modules);
+  values[at] = value;
+  return Tensor::from<double>(values, Shape{most_modules});
+}
+std::span<const double> shown(const Value& y) { return y.as_tensor().values<double>(); }
+std::string child_name(std::size_t k) { return "c" + std::to_string(k); }
+
+/// forward(x): x, its number, and what so many children make of x.
+std::shared_ptr<Graph> sum_of(std::size_t children) {
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", TensorType{DType::f64, {Dim(std::int64_t{most_modules})}});
+  Node sum = graph->call_function("onnx::Add", {x, graph->get_attr("number")});
+  for (std::size_t k = 0; k < children; ++k) sum = graph->call_function("onnx::Add", {sum, graph->call_module(child_name(k), {x})});
+  graph->output(sum);
+  return graph;
 }
 
-struct Subject {
-  std::string name;
-  std::shared_ptr<LazyGraphModule> module;  // null once destroyed; those above it may still hold it
-  std::vector<std::uint64_t> ways;  // how many lead to each module
-  std::uint64_t counter = 0;  // as marked last
-};
-
-struct Call {
-  asio::cancellation_signal signal;
-  std::size_t at = 0;
-  std::vector<std::uint64_t> oldest;  // counters that the answer may show
-  bool cancelled = false, done = false;
-};
-
-class History {
+class NestedHistory final : public schedules::History {
  public:
-  explicit History(std::uint64_t seed) : failing_(seed % 5 == 0), world_(seed, how(seed)) {
-    RuntimeOptions options = world_.options();
-    if (chance(4)) options.cache_bytes(world_.random(3) * 2000);
-    runtime_ = std::make_unique<Runtime>(options);
-    for (std::size_t i = 0, n = 2 + world_.random(most - 1); i < n; ++i) add_module();
-  }
-
-  /// The first of a program marks longer than the others.
-  void run(bool first) {
-    marks_for_ever_ = chance(8) || first;
-    const std::uint64_t actions = 20 + world_.random(60);
-    for (std::uint64_t i = 0; i < actions; ++i) {
-      act();
-      for (std::uint64_t steps = world_.random(4); steps > 0; --steps) step();
-    }
-    if (marks_for_ever_) while_marks_go_on(first ? 5000 : 50 + static_cast<int>(world_.random(200)));
-    while (world_.step()) check();
-    for (const auto& call : calls_) must(call->done, "a call never completed");
-    if (!runtime_) return;
-    const RuntimeStats s = runtime_->stats();
-    must(s.waiting == 0, "somebody waits although nothing will happen any more");
-    must(s.queued == 0 && s.running == 0 && world_.compiling() == 0, "work is left although nothing will happen any more");
-    if (!failing_) must(s.compiles_finished <= generations_, "a module was compiled more than once for a generation of its own");
+  explicit NestedHistory(std::uint64_t seed) : History(seed), nest_(expected_.failures) {
+    for (std::size_t i = 0, n = 2 + world_.random(6); i < n; ++i) add_module(static_cast<double>(i));
+    if (chance(2)) always_marked_ = world_.random(nest_.size());
   }
 
  private:
-  static SimulationOptions how(std::uint64_t seed) {
-    SimulationOptions options;
-    options.threads(1 + seed % 3).compile_time(std::chrono::microseconds(1 + seed % 1000), seed % 7);
-    if (seed % 5 == 0) options.failures(0.3);
-    return options;
-  }
-  bool chance(std::uint64_t one_in) { return world_.random(one_in) == 0; }
+  struct Subject {
+    std::string name;
+    std::shared_ptr<LazyGraphModule> module;  ///< null once let go of; those above it may still hold it
+    std::weak_ptr<LazyGraphModule> held;
+  };
 
-  // forward(x): x, its counter, and what up to three of the modules before it make of x.
-  void add_module() {
+  /// Up to three of those that are ranked below.
+  std::vector<std::size_t> draw_children(double rank) {
+    std::vector<std::size_t> below;
+    for (std::size_t i = 0; i < subjects_.size(); ++i) {
+      if (subjects_[i].module && nest_.at(i).rank < rank) below.push_back(i);
+    }
+    std::vector<std::size_t> children;
+    if (below.empty()) return children;
+    if (chance(2)) children.push_back(below.back());  // makes it deep
+    for (std::uint64_t k = world_.random(3); k > 0; --k) children.push_back(below[world_.random(below.size())]);
+    return children;
+  }
+
+  std::size_t add_module(double rank) {
+    std::vector<std::size_t> children = draw_children(rank);
+    const std::uint64_t number = 1 + world_.random(1000);
     const std::size_t at = subjects_.size();
+    Container root;
+    root.set_tensor("number", element(at, static_cast<double>(number)));
+    for (std::size_t k = 0; k < children.size(); ++k) root.set_submodule(child_name(k), subjects_[children[k]].module);
+    const auto graph = sum_of(children.size());
     Subject s;
     s.name = "M" + std::to_string(at);
-    s.ways.assign(most, 0);
-    s.ways[at] = 1;
-    Container root;
-    root.set_tensor("counter", element(at, 0));
-    const auto graph = std::make_shared<Graph>();
-    const Node x = graph->placeholder("x", support::f32(most));
-    Node sum = graph->call_function("onnx::Add", {x, graph->get_attr("counter")});
-    for (std::uint64_t k = 0, n = at == 0 ? 0 : world_.random(4); k < n; ++k) {
-      const Subject& child = subjects_[world_.random(at)];
-      const std::string name = "c" + std::to_string(k);
-      root.set_submodule(name, child.module);
-      sum = graph->call_function("onnx::Add", {sum, graph->call_module(name, {x})});
-      for (std::size_t i = 0; i < most; ++i) s.ways[i] += child.ways[i];
-    }
-    graph->output(sum);
-    LazyGraphModuleOptions options;
-    options.class_name(s.name);
-    switch (world_.random(4)) {
-      case 0: options.schedule(Schedule::on_demand); break;
-      case 1: options.schedule(Schedule::debounced).quiet_time(std::chrono::microseconds(world_.random(500))); break;
-      default: break;
-    }
-    s.module = std::make_shared<LazyGraphModule>(*runtime_, graph, &root, options);
-    ++generations_;
+    s.module = std::make_shared<LazyGraphModule>(*runtime_, graph, &root, module_options(s.name));
+    s.held = s.module;
+    nest_.add(rank, std::move(children), number);
     subjects_.push_back(std::move(s));
+    return at;
   }
 
-  void act() {
+  void act() override {
     const std::size_t at = world_.random(subjects_.size());
     Subject& s = subjects_[at];
     switch (world_.random(40)) {
@@ -134,151 +97,153 @@ class History {
         if (runtime_ && !marks_for_ever_ && chance(6)) stop();
         return;
       case 2:
-        if (runtime_ && failing_) runtime_->trim();  // what is thrown out may be compiled again
+        if (runtime_) runtime_->trim(world_.random(2) * 1000);
         return;
       case 3:
         if (s.module) s.module->prefetch();
         return;
       case 4:
-        if (s.module && failing_) s.module->retry();
+        if (s.module) s.module->retry();
+        return;
+      case 5:
+        if (s.module) must(!s.module->code().empty(), "no code");
+        return;
+      case 6:
+        if (s.module) peek(at);
+        return;
+      case 7:
+        if (s.module && runtime_ && !expected_.stop) replace_children(at);
         return;
       default: break;
     }
     if (!s.module) return;
-    if (world_.random(3) == 0) return mark(at);
-    if (world_.random(5) == 0) return cancel_one();
+    if (world_.random(3) == 0) return mark(at, !chance(4));
+    if (chance(6)) return cancel_one();
+    if (chance(5)) return wait(at);
     call(at);
   }
 
-  void mark(std::size_t at) {
-    Subject& s = subjects_[at];
-    if (!chance(4)) s.module->set_attr("counter", element(at, static_cast<double>(++s.counter)));
-    s.module->recompile();
-    ++generations_;
+  std::uint64_t next_number(std::size_t at) { return nest_.at(at).seen.newest_answer() + 1 + world_.random(1000); }
+
+  void mark(std::size_t at, bool edited) {
+    const std::uint64_t number = edited ? next_number(at) : nest_.at(at).seen.newest_answer();
+    if (edited) subjects_[at].module->set_attr("number", element(at, static_cast<double>(number)));
+    const std::uint64_t before = visits();
+    recompile(at, number);
+    if (!runtime_ || expected_.stop || expected_.overload) return;  // refusals have to be told above
+    must(visits() - before <= nest_.size() + 1, "a mark visited a module above more than once");
+    if (!chance(4)) return;
+    const std::uint64_t again = visits();
+    recompile(at, number);
+    must(visits() == again, "a mark visited modules above that had heard of the one before");
+  }
+  std::uint64_t visits() const { return runtime_ ? runtime_->stats().nest_visits : 0; }
+
+  void recompile(std::size_t at, std::uint64_t number) {
+    LazyGraphModule& module = *subjects_[at].module;
+    nest_.at(at).seen.mark(number);
+    module.recompile();
+    must(module.generation() == nest_.at(at).seen.generation(), "a mark did not raise the generation by one");
   }
 
-  void stop() {
-    stopped_ = true;
-    if (chance(2))
-      runtime_->stop(asio::bind_executor(world_.executor(), [](std::exception_ptr error) { must(!error, "stop failed"); }));
-    else
-      runtime_.reset();
+  /// It calls others than before, among them perhaps one that was never called.
+  void replace_children(std::size_t at) {
+    const double rank = nest_.at(at).rank;
+    std::vector<std::size_t> children = draw_children(rank);
+    if (subjects_.size() < most_modules && chance(2)) children.push_back(add_module(rank - 0.5 / static_cast<double>(nest_.size())));
+    LazyGraphModule& module = *subjects_[at].module;
+    for (std::size_t k = 0; k < children.size(); ++k) module.set_submodule(child_name(k), subjects_[children[k]].module);
+    const std::uint64_t number = next_number(at);
+    module.set_attr("number", element(at, static_cast<double>(number)));
+    const bool is_as_many = children.size() == nest_.at(at).children().size();
+    nest_.at(at).wirings.push_back({nest_.at(at).seen.generation() + 1, std::move(children)});
+    if (is_as_many) {
+      recompile(at, number);
+    } else {
+      nest_.at(at).seen.mark(number);
+      module.set_graph(sum_of(nest_.at(at).children().size()));
+    }
+    for (const auto& call : calls_) nest_.wait_anew(static_cast<NestedCall&>(*call));
   }
 
-  void cancel_one() {
-    if (calls_.empty()) return;
-    const auto call = calls_[world_.random(calls_.size())];
-    if (call->done) return;
-    call->cancelled = true;
-    call->signal.emit(asio::cancellation_type::terminal);
+  std::shared_ptr<NestedCall> new_call(std::size_t at) const {
+    auto call = std::make_shared<NestedCall>();
+    call->module = at;
+    return call;
   }
 
   void call(std::size_t at) {
-    const auto call = std::make_shared<Call>();
-    call->at = at;
-    for (const Subject& s : subjects_) call->oldest.push_back(s.counter);
-    ForwardOptions options;
-    switch (world_.random(6)) {
-      case 0:
-        options.freshness(Freshness::last_good(1'000'000));
-        call->oldest.assign(subjects_.size(), 0);
-        break;
-      case 1: options.freshness(Freshness::interpret_until_ready()); break;
-      default: break;
-    }
-    if (chance(3)) options.run_on(chance(2) ? RunOn::pool : RunOn::caller);
-    calls_.push_back(call);
-    inside_ = true;
-    subjects_[at].module->forward(
-        Inputs(element(0, 0)), options,
-        asio::bind_cancellation_slot(call->signal.slot(),
-                                     asio::bind_executor(world_.executor(), [this, call](std::exception_ptr error, const Value& y) {
-                                       must(!inside_, "a handler was called inside of forward");
-                                       must(!call->done, "a call completed twice");
-                                       call->done = true;
-                                       if (error)
-                                         expected(*call, error);
-                                       else
-                                         explained(*call, y.as_tensor().values<float>());
-                                     })));
-    inside_ = false;
+    const auto call = new_call(at);
+    LazyGraphModule& module = *subjects_[at].module;
+    const ForwardOptions options = draw_call(*call, module);
+    nest_.set_oldest(*call);
+    give(
+        call, [&](auto handler) { module.forward(Inputs(element(0, 0)), options, std::move(handler)); },
+        [this, call](const Value& y) { nest_.see_answer(*call, shown(y)); });
+    if (call->is_waiting()) nest_.must_wait(*call);
   }
 
-  void explained(const Call& call, std::span<const float> answer) const {
+  void wait(std::size_t at) {
+    const auto call = new_call(at);
+    LazyGraphModule& module = *subjects_[at].module;
+    const WaitOptions options = draw_wait(*call, module);
+    nest_.set_oldest(*call);
+    const auto begin = [&](auto handler) {
+      if (chance(2))
+        module.wait_ready(Tier::baseline, options, std::move(handler));
+      else
+        module.real_recompile(options, std::move(handler));
+    };
+    give(call, begin, [this, call] {
+      nest_.at(call->module).seen.see_published(call->oldest_of[call->module]);
+      if (subjects_[call->module].module)
+        must(schedules::NestChecks::is_as_new(peek(call->module), call->oldest_of), "what was waited for is not published");
+    });
+  }
+
+  /// What is published now, if anything is.
+  schedules::Moment peek(std::size_t at) {
+    if (nest_.at(at).seen.published() == 0) return {};
+    const Value zeros = element(0, 0);
+    return nest_.see_publication(at, shown(subjects_[at].module->call({&zeros, 1}, ForwardOptions().freshness(Freshness::last_good()))));
+  }
+
+  void look_at_modules() override {
     for (std::size_t i = 0; i < subjects_.size(); ++i) {
-      const auto seen = static_cast<std::uint64_t>(answer[i]);
-      const std::uint64_t ways = subjects_[call.at].ways[i];
-      if (ways == 0) {
-        must(seen == 0, "an answer shows a module that is not called");
-        continue;
-      }
-      must(seen % ways == 0, "an answer shows a module at two marks at once");
-      must(seen / ways <= subjects_[i].counter, "an answer shows a mark that was never made");
-      must(seen / ways >= call.oldest[i], "an answer shows a module as it was before the call");
+      auto& member = nest_.at(i);
+      member.seen.see_compiling(world_.compiling(subjects_[i].name));
+      const auto module = subjects_[i].held.lock();
+      member.is_alive = module != nullptr;
+      if (!module) continue;
+      member.is_clean = !module->needs_recompile();
+      member.seen.see_generation(module->generation(), !member.is_clean);
+    }
+    nest_.look();
+    const std::size_t one = world_.random(subjects_.size());  // it walks over all below
+    if (nest_.at(one).is_alive) schedules::ModuleChecks::agree(!nest_.at(one).is_clean, subjects_[one].held.lock()->state());
+  }
+  void look_at_waiting(const schedules::Call& call) override { nest_.see_waiting(static_cast<const NestedCall&>(call)); }
+
+  // A mark before every step, of any module or always of the same, and calls of those above and below.
+  void mark_and_call() override {
+    mark(always_marked_.value_or(world_.random(subjects_.size())), true);
+    if (chance(8)) call(world_.random(subjects_.size()));
+  }
+
+  void at_rest(const RuntimeStats& /*last*/) override {
+    if (expected_.failures || expected_.overload || expected_.stop) return;
+    for (std::size_t i = 0; i < subjects_.size(); ++i) {
+      const Subject& s = subjects_[i];
+      const bool follows = s.module && s.module->schedule() != Schedule::on_demand && s.module->generation() > 1;
+      must(!follows || nest_.at(i).is_clean, "a mark was never compiled");
     }
   }
 
-  void expected(const Call& call, const std::exception_ptr& error) const {
-    try {
-      std::rethrow_exception(error);
-    } catch (const boost::system::system_error& e) {
-      must(e.code() == asio::error::operation_aborted && call.cancelled, "a call was aborted that nobody cancelled");
-    } catch (const Error& e) {
-      must((e.kind() == ErrorKind::backend && failing_) || (e.kind() == ErrorKind::stopped && stopped_), e.what());
-    }
-  }
-
-  void step() {
-    world_.step();
-    check();
-  }
-
-  void check() {
-    for (const Subject& s : subjects_) {
-      must(world_.compiling(s.name) <= 1, "two compiles of one module run at once");
-      if (s.module && !s.module->needs_recompile()) must(s.module->state() == ModuleState::clean, "a module is clean and says it is not");
-    }
-  }
-
-  // A mark before every step, anywhere above or below, and calls among them; whoever called must be answered while marks go on.
-  void while_marks_go_on(int rounds) {
-    constexpr int patience = 3000;
-    std::vector<std::pair<std::shared_ptr<Call>, int>> watched;
-    for (const auto& c : calls_) watched.emplace_back(c, 0);
-    for (int round = 0; round < rounds; ++round) {
-      mark(world_.random(subjects_.size()));
-      if (chance(8)) {
-        call(world_.random(subjects_.size()));
-        watched.emplace_back(calls_.back(), round);
-      }
-      step();
-      std::erase_if(watched, [](const auto& w) { return w.first->done; });
-      must(watched.empty() || round - watched.front().second < patience, "marks that never end starve a call");
-    }
-  }
-
-  const bool failing_;
-  Simulation world_;
-  std::unique_ptr<Runtime> runtime_;
+  schedules::NestChecks nest_;
   std::vector<Subject> subjects_;
-  std::vector<std::shared_ptr<Call>> calls_;
-  std::uint64_t generations_ = 0;  // of all modules together
-  bool inside_ = false, stopped_ = false, marks_for_ever_ = false;
+  std::optional<std::size_t> always_marked_;
 };
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  support::Counts counts(3'000);
-  if (!counts.read(argc, argv)) return 2;
-  std::uint64_t done = 0;
-  for (; !counts.enough(done); ++done) {
-    try {
-      History(counts.seed + done).run(done == 0);
-    } catch (const std::exception& e) {
-      std::cerr << "seed " << counts.seed + done << ": " << e.what() << "\n";
-      return 1;
-    }
-  }
-  std::cout << done << " schedules from seed " << counts.seed << ": everything held\n";
-}
+int main(int argc, char** argv) { return schedules::run_all<NestedHistory>(argc, argv); }

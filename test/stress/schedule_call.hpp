@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,11 +23,14 @@ enum class Waits : std::uint8_t { no, maybe, yes };
 /// One call of a module, or one wait for it. It waits until it is answered, its handler posted; it is done when that has been called.
 struct Call {
   boost::asio::cancellation_signal signal;
+  std::size_t module = 0;  ///< number of the one that is called
   std::uint64_t oldest = 0;  ///< generation that will do
   std::optional<lazyfx::Simulation::Time> deadline;
   Waits waits = Waits::no;
-  std::uint64_t ends_before = 0;  ///< compiles of its module that had ended when it was made
-  bool shows_published = false;   ///< its answer is made of what was published when it was answered
+  std::optional<std::uint64_t> lag;  ///< what is published will do, as old as that
+  std::uint64_t ends_before = 0;     ///< compiles of its module that had ended when it was made
+  bool at_once = false;              ///< nothing stands between it and its answer
+  bool shows_published = false;      ///< its answer is made of what was published when it was answered
   bool cancelled = false;
   bool answered = false;
   bool done = false;

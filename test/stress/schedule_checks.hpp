@@ -101,10 +101,16 @@ class ModuleChecks {
     compiling_ = now;
   }
   void see_state(std::uint64_t generation, bool needs_recompile, lazyfx::ModuleState state) {
-    must(generation == this->generation(), "a generation is not that of the last mark");
-    must((state == lazyfx::ModuleState::clean) == !needs_recompile, "a module is clean and says it is not, or the other way round");
+    see_generation(generation, needs_recompile);
+    agree(needs_recompile, state);
     must(!needs_recompile || published_ < generation, "what was published is so no more");
+  }
+  void see_generation(std::uint64_t generation, bool needs_recompile) {
+    must(generation == this->generation(), "a generation is not that of the last mark");
     if (!needs_recompile) see_published(generation);
+  }
+  static void agree(bool needs_recompile, lazyfx::ModuleState state) {
+    must((state == lazyfx::ModuleState::clean) == !needs_recompile, "a module is clean and says it is not, or the other way round");
   }
   void see_published(std::uint64_t generation) { published_ = std::max(published_, generation); }
 
@@ -128,8 +134,6 @@ class ModuleChecks {
     must(call.oldest > published_, "a call waits for what is published");
     must(ends_ <= call.ends_before + 1, "a call waits for more than the rest of one compile and one more");
   }
-
- private:
   /// The first and the last that answer so.
   std::pair<std::uint64_t, std::uint64_t> generations_of(std::uint64_t answer) const {
     const auto [begin, end] = std::ranges::equal_range(answers_, answer);
@@ -137,6 +141,7 @@ class ModuleChecks {
     return {static_cast<std::uint64_t>(begin - answers_.begin()), static_cast<std::uint64_t>(end - answers_.begin() - 1)};
   }
 
+ private:
   std::vector<std::uint64_t> answers_ = {0};  ///< by generation, and there is none before the first
   std::uint64_t ends_ = 0, published_ = 0, last_answer_ = 0;
   std::size_t compiling_ = 0;
