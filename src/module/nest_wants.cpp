@@ -71,10 +71,10 @@ void ModuleCore::spread_wants(Nest& nest) noexcept {
     Nested& nested = *core.nested_;
     nest.reconsidered = nested.next_reconsidered;
     nested.is_reconsidered = false;
-    nest.visits.fetch_add(1, std::memory_order_relaxed);
     const int wanted = core.wanted();
     const int before = std::exchange(nested.wanted, wanted);
     if (wanted == before) continue;
+    nest.visits.fetch_add(1, std::memory_order_relaxed);
     if (wanted < before) {
       nested.asked = std::min(nested.asked, wanted);  // who wants it more again has to ask
       if (!std::exchange(nested.is_lowered, true)) nested.next_lowered = std::exchange(nest.lowered, &core);
