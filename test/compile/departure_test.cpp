@@ -210,6 +210,83 @@ BOOST_AUTO_TEST_CASE(submodules_are_as_urgent_as_those_who_still_wait_above) {
   BOOST_TEST(*held.seen == 0);  // in the order in which they were called
 }
 
+BOOST_AUTO_TEST_CASE(submodules_are_asked_for_anew_when_somebody_blocks_again) {
+  Held held;
+  const auto blocker = held.take_thread();
+  const auto child = std::make_shared<LazyGraphModule>(held.runtime, chain({"t::later"}), nullptr, on_demand());
+  const auto parent = sum_of(held.runtime, {child});
+  LazyGraphModule other(held.runtime, chain({"t::looks"}), nullptr, on_demand());
+  support::Loop loop;
+  Call first(loop, other, zeros), stays(loop, *parent, zeros);
+  const std::vector<Value> inputs{zeros};
+  const auto soon = ForwardOptions().deadline(1ms);
+  BOOST_CHECK_THROW(parent->call(inputs, soon), std::exception);
+  std::thread blocks([&] { BOOST_CHECK_NO_THROW(parent->call(inputs, ForwardOptions().deadline(1h))); });
+  while (held.runtime.stats().waiting < 3) std::this_thread::yield();
+  held.gate->open();
+  blocks.join();
+  stays.get();
+  first.get();
+  BOOST_TEST(*held.seen == 1);  // before what is only awaited
+}
+
+BOOST_AUTO_TEST_CASE(submodules_of_a_compile_that_failed_are_as_urgent_as_others_want_them) {
+  Held held;
+  const auto blocker = held.take_thread();
+  const auto child = std::make_shared<LazyGraphModule>(held.runtime, chain({"t::later"}), nullptr, on_demand());
+  Container root;
+  root.set_submodule("c", child);
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", support::f32(4));
+  graph->output(graph->call_function("t::absent", {graph->call_module("c", {x})}));
+  LazyGraphModule parent(held.runtime, graph, &root), other(held.runtime, chain({"t::looks"}), nullptr, on_demand());
+  parent.recompile();
+  support::Loop loop;
+  Call fails(loop, parent, zeros), call(loop, other, zeros);
+  held.gate->open();
+  BOOST_CHECK_THROW(fails.get(), CompileError);
+  call.get();
+  BOOST_TEST(*held.seen == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_superseded_compile_stops_when_those_who_wait_all_wait_for_a_newer_one) {
+  Held held;
+  LazyGraphModule module(held.runtime, chain({"t::held", "t::later", "t::later"}), nullptr, on_demand());
+  support::Loop loop;
+  Call leaves(loop, module, zeros);
+  held.gate->wait_for_arrivals(1);
+  module.set_graph(plus(5));
+  Call stays(loop, module, zeros);
+  leaves.cancel();
+  held.gate->open();
+  BOOST_TEST(first_of(stays.get()) == 5);
+  BOOST_TEST(*held.later == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_compile_that_its_module_has_left_to_others_is_as_urgent_as_those_who_wait_for_its_thread) {
+  const auto gate = std::make_shared<support::Gate>(), kept = std::make_shared<support::Gate>();
+  std::atomic<int> later{0}, seen{-1};
+  Runtime runtime(RuntimeOptions().threads(2).operators(support::standard_and(
+      support::held_in_compile("t::held", gate), support::held_in_compile("t::kept", kept),
+      support::acts_in_compile("t::later", [&] { ++later; }), support::acts_in_compile("t::looks", [&] { seen = later.load(); }))));
+  const support::OpenAtEnd open(*gate), open_too(*kept);
+  LazyGraphModule leads(runtime, chain({"t::held", "t::later"})), joins(runtime, chain({"t::held", "t::later"}));
+  leads.recompile();
+  gate->wait_for_arrivals(1);
+  joins.recompile();
+  while (runtime.stats().flights_joined < 1) std::this_thread::yield();
+  LazyGraphModule blocker(runtime, chain({"t::kept"})), other(runtime, chain({"t::looks"}), nullptr, on_demand());
+  blocker.recompile();
+  kept->wait_for_arrivals(1);
+  leads.set_graph(plus(5));
+  support::Loop loop;
+  Call waits(loop, leads, zeros), call(loop, other, zeros);
+  gate->open();
+  call.get();
+  BOOST_TEST(first_of(waits.get()) == 5);
+  BOOST_TEST(seen == 1);
+}
+
 // ---- Admission ---------------------------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_thread_that_is_free_needs_no_room_in_the_queue) {

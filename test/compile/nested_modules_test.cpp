@@ -302,6 +302,22 @@ BOOST_AUTO_TEST_CASE(a_mark_under_a_parent_on_mark_schedules_the_child_and_one_u
   BOOST_TEST((follows->state() == ModuleState::compiling));
 }
 
+BOOST_AUTO_TEST_CASE(a_parent_that_follows_marks_goes_on_doing_so_after_a_failure_below) {
+  for (const Schedule schedule : {Schedule::on_mark, Schedule::debounced}) {
+    Runtime runtime(RuntimeOptions().threads(2));
+    const Lazy fails = leaf(runtime, 1), other = leaf(runtime, 2);
+    const Lazy top = sum_of(runtime, {fails, other}, LazyGraphModuleOptions().schedule(schedule).quiet_time(std::chrono::microseconds(1)));
+    BOOST_TEST(call(*top) == 3);
+    fails->set_graph(support::chain({"t::absent"}));
+    while (top->state() != ModuleState::failed) std::this_thread::yield();
+    edit(*other, 20);
+    while (other->needs_recompile()) std::this_thread::yield();  // for ever where nobody asks for it
+    fails->set_graph(plus(10));
+    while (top->needs_recompile()) std::this_thread::yield();
+    BOOST_TEST(call(*top) == 30);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_parent_that_follows_marks_does_so_when_a_call_of_it_was_cancelled) {
   Simulation world(1);
   Runtime runtime(world.options());
@@ -528,6 +544,38 @@ BOOST_AUTO_TEST_CASE(marks_of_many_modules_that_one_chain_calls_walk_it_once) {
   for (const Lazy& child : children) edit(*child, 2);
   BOOST_TEST(runtime.stats().nest_visits - before < 20 * (width + depth));
   BOOST_TEST(call(*top) == static_cast<float>(2 * width));
+}
+
+BOOST_AUTO_TEST_CASE(callers_of_one_shared_child_come_and_leave_in_linear_time) {
+  constexpr std::size_t parents = 500;
+  Held held(1);
+  const Lazy shared = leaf(held.runtime, 1), blocker = std::make_shared<LazyGraphModule>(held.runtime, support::chain({"t::held"}));
+  blocker->recompile();
+  held.gate->wait_for_arrivals(1);
+  std::vector<Lazy> above;
+  for (std::size_t i = 0; i < parents; ++i) above.push_back(sum_of(held.runtime, {shared}));
+  support::Loop loop;
+  std::vector<std::unique_ptr<Call>> calls;
+  const std::uint64_t before = held.runtime.stats().nest_visits;
+  for (const Lazy& parent : above) calls.push_back(std::make_unique<Call>(loop, *parent, zeros));
+  for (const auto& call : calls) call->cancel();
+  BOOST_TEST(held.runtime.stats().nest_visits - before < 20 * parents);
+}
+
+BOOST_AUTO_TEST_CASE(a_mark_looks_at_no_parent_that_nobody_calls) {
+  constexpr std::size_t parents = 500, marks = 10;
+  Runtime runtime(RuntimeOptions().threads(2));
+  const Lazy shared = leaf(runtime, 1), elsewhere = sum_of(runtime, {leaf(runtime, 2)});
+  std::vector<Lazy> above;
+  for (std::size_t i = 0; i < parents; ++i) above.push_back(sum_of(runtime, {shared}));
+  BOOST_TEST(call(*shared) == 1);
+  const std::uint64_t before = runtime.stats().nest_visits;
+  for (std::size_t i = 0; i < marks; ++i) {
+    edit(*shared, static_cast<double>(3 + i));
+    elsewhere->recompile();
+    BOOST_TEST(call(*elsewhere) == 2);  // somebody comes and leaves
+  }
+  BOOST_TEST(runtime.stats().nest_visits - before < 20 * marks);
 }
 
 BOOST_AUTO_TEST_CASE(a_chain_is_built_from_either_end_in_linear_time) {
