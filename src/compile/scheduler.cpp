@@ -180,7 +180,15 @@ void Scheduler::look_again() noexcept {
   }
 }
 
-/// The front of the class that counts most now. Age lifts a job up to what is awaited, never above it.
+/// Age lifts a job up to what is awaited, never above it.
+int Scheduler::urgency(Priority priority, Time since, Time now) const noexcept {
+  const int own = static_cast<int>(priority);
+  const int ceiling = static_cast<int>(Priority::awaited);
+  if (own >= ceiling || limits_.ageing.count() <= 0) return own;
+  return static_cast<int>(std::min<std::int64_t>(ceiling, own + (now - since) / limits_.ageing));
+}
+
+/// The front of the class that counts most now.
 Scheduler::Best Scheduler::best(Time now) {
   Best found;
   std::uint64_t sequence = 0;
@@ -192,14 +200,9 @@ Scheduler::Best Scheduler::best(Time now) {
         held_back_ = true;
         break;  // what is less urgent would take the room that it waits for
       }
-      int urgency = static_cast<int>(p);
-      const int ceiling = static_cast<int>(Priority::awaited);
-      if (urgency < ceiling && limits_.ageing.count() > 0) {
-        const auto lift = (now - front.since_) / limits_.ageing;
-        urgency = static_cast<int>(std::min<std::int64_t>(ceiling, urgency + lift));
-      }
-      if (urgency > found.urgency || (urgency == found.urgency && front.sequence_ < sequence)) {
-        found = {&queue.classes[p], urgency};
+      const int counts = urgency(static_cast<Priority>(p), front.since_, now);
+      if (counts > found.urgency || (counts == found.urgency && front.sequence_ < sequence)) {
+        found = {&queue.classes[p], counts};
         sequence = front.sequence_;
       }
     }
@@ -253,14 +256,17 @@ void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job>
   update_urgency();
 }
 
-void Scheduler::give_way_now(Priority priority) noexcept {
+void Scheduler::give_way_now(const Running& running) noexcept {
   const Helping helping(*this);
   std::unique_lock lock(mutex_);
   for (;;) {
     // What was run here before may go on elsewhere, and holds this thread's place.
     if (stopped_ || idle_ > 0 || active() > limits_.threads) return;
-    const Best next = best(now());
-    if (next.urgency <= static_cast<int>(priority)) return;
+    // Looked at anew each time: somebody may have begun to wait for what gives way here, or nobody wants it any more.
+    if (running.stop.load(std::memory_order_relaxed)) return;
+    const Time t = now();
+    const Best next = best(t);
+    if (next.urgency <= urgency(running.priority.load(std::memory_order_relaxed), running.since, t)) return;
     ++suspended_;
     run_one(lock, take(next));
     --suspended_;

@@ -115,9 +115,17 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void demote(Job& job, Priority priority);
   /// Takes a queued job back: true if it had not begun, and the caller decides what becomes of it.
   bool withdraw(Job& job);
-  /// Called between the steps of a job of `priority` that holds no lock: runs, here and now, what is more urgent and has no thread.
-  void give_way(Priority priority) noexcept {
-    if (waiting_urgency_.load(std::memory_order_relaxed) > static_cast<int>(priority)) give_way_now(priority);
+  /// A running job that others make more or less urgent, or stop, also while it gives way. It ages from `since`, as if it were queued.
+  struct Running {
+    const std::atomic<Priority>& priority;
+    const std::atomic<bool>& stop;
+    Time since;
+  };
+  /// Called between the steps of a job that holds no lock: runs, here and now, what is more urgent and has no thread.
+  void give_way(const Running& running) noexcept {
+    if (waiting_urgency_.load(std::memory_order_relaxed) > static_cast<int>(running.priority.load(std::memory_order_relaxed))) {
+      give_way_now(running);
+    }
   }
 
   /// The running job goes on after run() has returned, until what this returns is destroyed: it still counts as running.
@@ -176,7 +184,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void work();
   void pass();
   void run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job);
-  void give_way_now(Priority priority) noexcept;
+  void give_way_now(const Running& running) noexcept;
+  int urgency(Priority priority, Time since, Time now) const noexcept;
 
   // REQUIRES: mutex_ held.
   Queue& queue_of(const Job& job) noexcept { return queues_[static_cast<std::size_t>(job.lane())]; }

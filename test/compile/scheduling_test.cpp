@@ -60,27 +60,37 @@ class Order {
   std::vector<std::string> names_;
 };
 
-/// One thread, which a gate keeps busy from the start; t::a, t::b, t::c tell when they are compiled.
+/// One thread, which a gate keeps busy from the start; t::a, t::b, t::c tell when they are compiled. Two more gates hold others.
 struct OneThread {
   std::shared_ptr<support::Gate> gate = std::make_shared<support::Gate>();
+  std::shared_ptr<support::Gate> second = std::make_shared<support::Gate>(), third = std::make_shared<support::Gate>();
   std::shared_ptr<Order> order = std::make_shared<Order>();
   Runtime runtime;
   LazyGraphModule blocker;
-  support::OpenAtEnd open{*gate};
+  support::OpenAtEnd open{*gate}, open_second{*second}, open_third{*third};
 
   explicit OneThread(RuntimeOptions options = {})
-      : runtime(options.threads(1).operators(operators(gate, order))), blocker(runtime, chain({"t::held"})) {
+      : runtime(options.threads(1).operators(operators())), blocker(runtime, chain({"t::held"})) {
     blocker.recompile();
     gate->wait_for_arrivals(1);
   }
-  static OperatorRegistry operators(const std::shared_ptr<support::Gate>& gate, const std::shared_ptr<Order>& order) {
-    std::vector<Operator> all{support::held_in_compile("t::held", gate)};
+  OperatorRegistry operators() const {
+    std::vector<Operator> all{support::held_in_compile("t::held", gate), support::held_in_compile("t::held_second", second),
+                              support::held_in_compile("t::held_third", third)};
     for (const char* name : {"t::a", "t::b", "t::c"}) {
-      all.push_back(support::acts_in_compile(name, [order, name] { order->add(name); }));
+      all.push_back(support::acts_in_compile(name, [order = order, name] { order->add(name); }));
     }
     OperatorRegistry registry = OperatorRegistry::standard();
     for (auto& op : all) registry.add(std::move(op));
     return registry;
+  }
+  /// A background compile that has come to its first step, t::held.
+  void begin(LazyGraphModule& slow) {
+    gate->open();
+    while (runtime.stats().compiles_finished < 1) std::this_thread::yield();
+    gate->close();
+    slow.recompile();
+    gate->wait_for_arrivals(2);
   }
   void finish(std::size_t compiles) {
     gate->open();
@@ -111,16 +121,9 @@ BOOST_AUTO_TEST_CASE(awaited_work_overtakes_background_work_wherever_it_stands_i
 }
 
 void check_that_background_work_gives_way(OneThread& one) {
-  // The blocker is in the first step of its compile; more of its steps are to come.
-  auto graph = chain({"t::held", "t::a"});
-  const auto gate = one.gate;
   LazyGraphModule b(one.runtime, chain({"t::b"}));
-  one.gate->open();
-  while (one.runtime.stats().compiles_finished < 1) std::this_thread::yield();
-  gate->close();
-  LazyGraphModule slow(one.runtime, graph);
-  slow.recompile();
-  gate->wait_for_arrivals(2);
+  LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
+  one.begin(slow);
   support::Loop loop;
   Call call_b(loop, b, zeros);
   one.finish(3);
@@ -141,20 +144,56 @@ BOOST_AUTO_TEST_CASE(a_background_compile_on_an_executor_from_outside_gives_way_
 
 BOOST_AUTO_TEST_CASE(an_awaited_compile_gives_way_to_nothing_that_is_only_awaited) {
   OneThread one;
-  one.gate->open();
-  while (one.runtime.stats().compiles_finished < 1) std::this_thread::yield();
-  one.gate->close();
   LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
   LazyGraphModule b(one.runtime, chain({"t::b"}));
   support::Loop loop;
-  slow.recompile();
-  one.gate->wait_for_arrivals(2);
+  one.begin(slow);
   Call call_b(loop, b, zeros);
   Call call_slow(loop, slow, zeros);  // promotes what runs
   one.finish(3);
   call_b.get();
   call_slow.get();
   BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::a", "t::b"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_goes_on_before_what_came_after_somebody_began_to_await_it) {
+  OneThread one;
+  LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
+  LazyGraphModule urgent(one.runtime, chain({"t::held_second"}));
+  LazyGraphModule later(one.runtime, chain({"t::b"}));
+  support::Loop loop;
+  one.begin(slow);
+  Call call_urgent(loop, urgent, zeros);
+  one.gate->open();
+  one.second->wait_for_arrivals(1);  // slow gives way to it
+  Call call_slow(loop, slow, zeros);
+  Call call_later(loop, later, zeros);
+  one.second->open();
+  call_urgent.get();
+  call_slow.get();
+  call_later.get();
+  BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::a", "t::b"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_and_that_nobody_wants_any_more_stops_before_anything_else_is_done) {
+  OneThread one;
+  LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
+  LazyGraphModule urgent(one.runtime, chain({"t::held_second"}));
+  LazyGraphModule later(one.runtime, chain({"t::held_third"}));
+  support::Loop loop;
+  one.begin(slow);
+  Call call_urgent(loop, urgent, zeros);
+  one.gate->open();
+  one.second->wait_for_arrivals(1);  // slow gives way to it
+  slow.set_graph(chain({"t::b"}));
+  slow.recompile();
+  Call call_later(loop, later, zeros);
+  one.second->open();
+  one.third->wait_for_arrivals(1);
+  BOOST_TEST(one.runtime.stats().compiles_cancelled == 1u);
+  one.third->open();
+  call_urgent.get();
+  call_later.get();
 }
 
 BOOST_AUTO_TEST_CASE(what_waits_long_becomes_more_urgent) {
