@@ -188,24 +188,23 @@ int Scheduler::urgency(Priority priority, Time since, Time now) const noexcept {
   return static_cast<int>(std::min<std::int64_t>(ceiling, own + (now - since) / limits_.ageing));
 }
 
-/// The front of the class that counts most now.
+/// What counts most now, and of equals the oldest. Where that may not run, its lane waits for the room that it needs: what comes later, or is
+/// less urgent, would take it.
 Scheduler::Best Scheduler::best(Time now) {
   Best found;
-  std::uint64_t sequence = 0;
   for (Queue& queue : queues_) {
+    Best first;
     for (std::size_t p = priorities; p-- > 0;) {
       if (queue.classes[p].empty()) continue;
       const Job& front = *queue.classes[p].begin();
-      if (!may_run(front)) {
-        held_back_ = true;
-        break;  // what is less urgent would take the room that it waits for
-      }
-      const int counts = urgency(static_cast<Priority>(p), front.since_, now);
-      if (counts > found.urgency || (counts == found.urgency && front.sequence_ < sequence)) {
-        found = {&queue.classes[p], counts};
-        sequence = front.sequence_;
-      }
+      const Best next{&queue.classes[p], urgency(static_cast<Priority>(p), front.since_, now), front.sequence_};
+      if (next.is_before(first)) first = next;
     }
+    if (!first.is_before(found)) continue;
+    if (may_run(*first.from->begin()))
+      found = first;
+    else
+      held_back_ = true;
   }
   return found;
 }

@@ -174,6 +174,10 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   struct Best {
     Class* from = nullptr;
     int urgency = -1;
+    std::uint64_t sequence = 0;
+    bool is_before(const Best& other) const noexcept {
+      return urgency != other.urgency ? urgency > other.urgency : from != nullptr && sequence < other.sequence;
+    }
   };
   /// What runs of one lane.
   struct Load {

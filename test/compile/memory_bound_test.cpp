@@ -2,7 +2,9 @@
 #define BOOST_TEST_MODULE compile_memory_bound
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,25 +23,35 @@ namespace {
 
 constexpr std::size_t mebibyte = std::size_t{1} << 20;
 
-/// forward(x): t::held(x) + a weight of a mebibyte's first elements.
-std::unique_ptr<LazyGraphModule> heavy(Runtime& runtime, float value) {
+/// forward(x): op(x) + a weight of a mebibyte's first elements.
+std::unique_ptr<LazyGraphModule> heavy(Runtime& runtime, float value, const std::string& op = "t::held") {
   Container root;
   Tensor weight = Tensor::empty(DType::f32, Shape{mebibyte / 4});
   for (float& v : weight.mutable_values<float>()) v = value;
   root.set_tensor("w", weight);
   auto graph = std::make_shared<Graph>();
-  const Node held = graph->call_function("t::held", {graph->placeholder("x", support::f32(1))});
+  const Node held = graph->call_function(op, {graph->placeholder("x", support::f32(1))});
   graph->output(graph->call_function("onnx::Add", {held, graph->get_attr("w")}));
   return std::make_unique<LazyGraphModule>(runtime, graph, &root);
 }
 
 struct Bounded {
   std::shared_ptr<support::Gate> gate = std::make_shared<support::Gate>();
+  std::mutex mutex;
+  std::vector<std::string> order;
   Runtime runtime;
   support::OpenAtEnd open{*gate};
-  explicit Bounded(std::size_t bytes)
-      : runtime(
-            RuntimeOptions().threads(2).compile_bytes(bytes).operators(support::standard_and(support::held_in_compile("t::held", gate)))) {}
+  /// What waits grows no more urgent, if not asked for.
+  explicit Bounded(std::size_t bytes, RuntimeOptions options = RuntimeOptions().ageing(std::chrono::nanoseconds(0)))
+      : runtime(options.threads(2).compile_bytes(bytes).operators(
+            support::standard_and(support::held_in_compile("t::held", gate), acts("t::large"), acts("t::small")))) {}
+  /// t::large and t::small tell when they are compiled.
+  Operator acts(const std::string& name) {
+    return support::acts_in_compile(name, [this, name] {
+      const std::lock_guard lock(mutex);
+      order.push_back(name);
+    });
+  }
 };
 
 float first_of(const Value& value) { return value.as_tensor().values<float>()[0]; }
@@ -95,6 +107,27 @@ BOOST_AUTO_TEST_CASE(what_is_prefetched_runs_alone_though_it_needs_more_than_the
   a->prefetch();
   while (a->needs_recompile()) std::this_thread::yield();
   BOOST_TEST(bounded.runtime.stats().compiles_started == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_large_compile_that_has_waited_long_goes_before_small_ones_that_came_later) {
+  Bounded bounded(mebibyte / 2, RuntimeOptions().ageing(std::chrono::nanoseconds(1)));
+  support::Loop loop;
+  LazyGraphModule clean(bounded.runtime, support::plus(1));
+  clean.real_recompile();
+  LazyGraphModule first(bounded.runtime, support::chain({"t::held"}));
+  LazyGraphModule small(bounded.runtime, support::chain({"t::small"}));
+  const auto large = heavy(bounded.runtime, 1, "t::large");
+  const auto x = vec({0, 0, 0, 0});
+  Call call_first(loop, first, x);
+  bounded.gate->wait_for_arrivals(1);
+  large->prefetch();
+  Call call_small(loop, small, x);
+  // Runs do not wait with them. It came last: what the second thread could compile before, it has.
+  BOOST_TEST(first_of(Call(loop, clean, x, ForwardOptions().run_on(RunOn::pool)).get()) == 1);
+  bounded.gate->open();
+  call_first.get();
+  call_small.get();
+  BOOST_TEST(bounded.order == (std::vector<std::string>{"t::large", "t::small"}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_mark_below_that_is_left_to_whoever_calls_fails_nobody_who_waits_above) {
