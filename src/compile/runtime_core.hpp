@@ -34,6 +34,8 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   compile::StopToken stop_token() const noexcept { return compile::StopToken(&stopping_); }
   /// Nothing happens while a thread waits.
   bool simulated() const noexcept { return static_cast<bool>(environment_->compile); }
+  /// What this thread waits for is done though it does nothing itself: a call that blocks and has to be back in time can leave it to others.
+  bool works_elsewhere() { return !simulated() && !scheduler_->on_pool_thread() && scheduler_->has_workers(); }
   /// Its Runtime lives.
   bool owned() const noexcept { return owned_.load(std::memory_order_acquire); }
   void disown() noexcept { owned_.store(false, std::memory_order_release); }
@@ -55,11 +57,11 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   Match match(std::uint64_t key, const compile::Source& source);
   /// Where a module's compile goes. Exactly one is set.
   struct Admission {
-    std::shared_ptr<compile::Executable> hit;    ///< equal content is alive: done
-    compile::Failure failure;                    ///< equal content is known not to compile
-    std::shared_ptr<compile::Flight> joined;     ///< equal content is being compiled: on_compiled will come
-    std::shared_ptr<compile::Flight> lead;       ///< nobody has it: compile it here
-    bool retry = false;                          ///< others came in between: match again
+    std::shared_ptr<compile::Executable> hit;  ///< equal content is alive: done
+    compile::Failure failure;  ///< equal content is known not to compile
+    std::shared_ptr<compile::Flight> joined;  ///< equal content is being compiled: on_compiled will come
+    std::shared_ptr<compile::Flight> lead;  ///< nobody has it: compile it here
+    bool retry = false;  ///< others came in between: match again
   };
   Admission admit(const Match& match, std::uint64_t key, const compile::Source& source, std::shared_ptr<compile::Subscriber> subscriber,
                   std::uint64_t generation, compile::Priority priority);

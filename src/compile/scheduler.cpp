@@ -236,6 +236,12 @@ bool Scheduler::provide_worker() {
   return !threads_.empty();
 }
 
+bool Scheduler::has_workers() {
+  if (forked()) return false;
+  const std::lock_guard lock(mutex_);
+  return !stopped_ && (workplace_.post || !threads_.empty() || start_thread());
+}
+
 /// Counts a job as running until all that it held is let go of.
 void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job) {
   Load& load = loads_[static_cast<std::size_t>(job->lane())];

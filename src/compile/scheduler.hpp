@@ -128,6 +128,9 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
     }
   }
 
+  /// Somebody takes what is submitted: an executor from outside, or a thread, which is started if none is alive.
+  bool has_workers();
+
   /// The running job goes on after run() has returned, until what this returns is destroyed: it still counts as running.
   std::shared_ptr<void> keep_running();
 

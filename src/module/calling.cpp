@@ -46,12 +46,10 @@ class BlockingListener final : public compile::PlanListener {
 
 compile::PlanAnswer plan_by(compile::Executable& executable, const compile::Signature& signature, RuntimeCore& runtime,
                             const ModuleCore::Deadline& deadline) {
-  const compile::Scheduler& pool = runtime.scheduler();
-  if (!deadline || pool.on_pool_thread() || pool.threads() == 0) return executable.make_now(signature);
+  if (!deadline || !runtime.works_elsewhere()) return executable.make_now(signature);
   const auto listener = std::make_shared<BlockingListener>();
   auto answer = executable.request(signature, listener, Priority::blocking);
-  if (answer.plan) return answer;
-  if (answer.failure) return executable.make_now(signature);  // refused: who blocks needs neither thread nor room
+  if (answer.ready()) return answer;
   answer = listener->wait_until(*deadline);
   listener->stop_waiting(runtime.observer());
   if (!answer.ready()) Failure::timed_out().raise();

@@ -80,7 +80,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   std::shared_ptr<const Publication> wait_for(std::uint64_t generation, bool accepts_last_good = false) {
     return wait_for({generation, false}, accepts_last_good, {});
   }
-  /// As above, what is `oldest` or newer, until `deadline`: throws what Failure::timed_out() is. What may end late is left to the pool then.
+  /// As above, what is `oldest` or newer, until `deadline`: throws what Failure::timed_out() is. What may end late is left to others then.
   using Deadline = std::optional<ForwardOptions::Clock::time_point>;
   std::shared_ptr<const Publication> wait_for(Oldest oldest, bool accepts_last_good, const Deadline& deadline);
   /// A result at once: clean, specialised, and short or `anyhow`; false otherwise. Throws what the run throws.
@@ -201,7 +201,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   void link_newest() noexcept;
   void forget_asked() noexcept;
   void compile_below();
-  void help(Waiter& waiter, bool in_time);
+  void help(Waiter& waiter);
   Value call_by(std::span<const Value> inputs, const ForwardOptions& options, const compile::StopToken& stop);
   Value run_published(const std::shared_ptr<const Publication>& published, std::span<const Value> inputs, const Deadline& deadline = {},
                       const compile::StopToken& stop = {});

@@ -19,6 +19,7 @@ struct Waiter : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
 
   std::uint64_t generation = 0;  ///< and the stamp: of the nest's clock when the call was made
   bool accepts_last_good = false;  ///< where the module keeps it
+  bool helps = false;  ///< compiles on its own thread what nobody has begun
   compile::Priority priority = compile::Priority::awaited;
   compile::Failure outcome;  ///< what it is woken with; guarded by the core's mutex while it waits
   compile::Observer::Clock::time_point since;  ///< linked

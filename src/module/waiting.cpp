@@ -57,7 +57,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   Woken woken;
   hazard::Retirement retired;
   bool linked = false;
-  Admission admission = waiter->priority == Priority::blocking ? Admission::helped : Admission::bounded;  // who blocks helps
+  Admission admission = waiter->helps ? Admission::helped : Admission::bounded;
   {
     NestLock lock(*this);
     if (lock.nested() && !nested_->owing.empty() && (!is_served(*waiter) || waiter->stamp == 0)) {
@@ -161,12 +161,14 @@ void ModuleCore::fail_waiters(Stamp from, Stamp up_to, const Failure& failure, W
 
 std::shared_ptr<const Publication> ModuleCore::wait_for(Oldest oldest, bool accepts_last_good, const Deadline& deadline) {
   const Stamp called = oldest.any_links ? Stamp{0} : stamp();
+  const bool helps = !deadline || !runtime_->works_elsewhere();
   for (;;) {
     auto waiter = std::make_shared<BlockingWaiter>();
     waiter->generation = oldest.generation;
     waiter->stamp = called;
     waiter->accepts_last_good = accepts_last_good;
     waiter->priority = Priority::blocking;
+    waiter->helps = helps;
     std::shared_ptr<const Publication> published;
     Failure failure;
     if (!link(waiter, published, failure)) {
@@ -174,7 +176,7 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(Oldest oldest, bool acce
       return published;
     }
     try {
-      help(*waiter, deadline.has_value());
+      if (helps) help(*waiter);
     } catch (const std::bad_alloc&) {
       if (unlink(*waiter)) throw;
     }
@@ -185,10 +187,8 @@ std::shared_ptr<const Publication> ModuleCore::wait_for(Oldest oldest, bool acce
 }
 
 /// Compiles on this thread what a waiter waits for and nobody has begun. Throws Error(would_deadlock) on a thread of the pool that would have to
-/// wait for more: a compile of equal content, too, may be one that this very thread is in. Who has to be back `in_time` leaves it to the pool's
-/// threads, if there are any.
-void ModuleCore::help(Waiter& waiter, bool in_time) {
-  if (in_time && !runtime_->scheduler().on_pool_thread() && runtime_->scheduler().threads() > 0) return;
+/// wait for more: a compile of equal content, too, may be one that this very thread is in.
+void ModuleCore::help(Waiter& waiter) {
   for (const auto& core : with_all_below()) {
     std::shared_ptr<compile::Job> job;
     {

@@ -13,6 +13,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -84,12 +85,13 @@ struct Wait {
 // forward(x): t::held(x) + c, whose compile a gate holds once `closed`.
 struct Held {
   std::shared_ptr<support::Gate> gate = std::make_shared<support::Gate>();
-  Runtime runtime{RuntimeOptions().threads(2).operators(support::standard_and(support::held_in_compile("t::held", gate)))};
+  Runtime runtime;
   std::shared_ptr<Graph> graph = std::make_shared<Graph>();
   std::unique_ptr<LazyGraphModule> module;
   support::OpenAtEnd open{*gate};
 
-  explicit Held(const TensorType& type = support::f32(4)) {
+  explicit Held(const TensorType& type = support::f32(4), RuntimeOptions options = {})
+      : runtime(options.threads(2).operators(support::standard_and(support::held_in_compile("t::held", gate)))) {
     const Node x = graph->placeholder("x", type);
     graph->output(graph->call_function("onnx::Add", {graph->call_function("t::held", {x}), 1.0}, {}, "total"));
     module = std::make_unique<LazyGraphModule>(runtime, graph);
@@ -321,6 +323,44 @@ BOOST_AUTO_TEST_CASE(a_blocking_call_returns_at_its_deadline_and_the_compile_goe
     BOOST_TEST(holds(blocking(*held.module, ForwardOptions().deadline(1h)), 1));
     BOOST_TEST(held.runtime.stats().compiles_started == 1u);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_blocking_call_returns_at_its_deadline_on_an_executor_from_outside_too) {
+  asio::thread_pool pool(1);
+  for (const auto& type : {support::f32(4), TensorType(DType::f32)}) {
+    Held held(type, RuntimeOptions().executor(pool.get_executor()));
+    while (held.gate->arrivals() == 0) times_out([&] { blocking(*held.module, ForwardOptions().deadline(1ms)); });
+    times_out([&] { blocking(*held.module, ForwardOptions().deadline(1ms)); });
+    held.gate->open();
+    BOOST_TEST(holds(blocking(*held.module, ForwardOptions().deadline(1h)), 1));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_blocking_call_returns_at_its_deadline_though_every_thread_of_the_pool_has_retired) {
+  Held held(TensorType(DType::f32), RuntimeOptions().idle_timeout(1ms));
+  held.compile_first();
+  const std::size_t before = held.gate->arrivals();
+  while (held.runtime.stats().threads > 0) std::this_thread::yield();
+  while (held.gate->arrivals() == before) times_out([&] { blocking(*held.module, ForwardOptions().deadline(1ms)); });
+  held.gate->open();
+  BOOST_TEST(holds(blocking(*held.module, ForwardOptions().deadline(1h)), 1));
+}
+
+BOOST_AUTO_TEST_CASE(a_blocking_call_with_a_deadline_needs_room_in_the_queue_since_it_does_not_help) {
+  Held held(support::f32(4), RuntimeOptions().max_queued(1));
+  LazyGraphModule beside(held.runtime, chain({"t::held"}));
+  LazyGraphModule waits(held.runtime, plus(1));
+  LazyGraphModule refused(held.runtime, plus(2));
+  held.module->recompile();
+  beside.recompile();
+  held.gate->wait_for_arrivals(2);  // no thread is free
+  support::Loop loop;
+  Call call(loop, waits, zeros);
+  BOOST_CHECK_EXCEPTION(blocking(refused, ForwardOptions().deadline(1h)), Error,
+                        [](const Error& e) { return e.kind() == ErrorKind::overloaded; });
+  BOOST_TEST(holds(blocking(refused, ForwardOptions()), 2));  // this one does
+  held.gate->open();
+  BOOST_TEST(holds(call.get(), 1));
 }
 
 BOOST_AUTO_TEST_CASE(a_deadline_in_the_past_fails_wherever_the_call_computes_and_starts_nothing) {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
@@ -65,6 +66,14 @@ BOOST_AUTO_TEST_CASE(a_blocking_call_helps_itself) {
   module.recompile();
   module.real_recompile();
   BOOST_TEST(!module.needs_recompile());
+}
+
+BOOST_AUTO_TEST_CASE(a_blocking_call_with_a_deadline_helps_itself_too) {
+  Runtime runtime(RuntimeOptions().threads(2));
+  LazyGraphModule module(runtime, support::plus(2));
+  const Refusing refusing;
+  const Value input = zeros;
+  BOOST_TEST(module.call({&input, 1}, ForwardOptions().deadline(std::chrono::hours(1))).as_tensor().values<float>()[0] == 2.0F);
 }
 
 BOOST_AUTO_TEST_CASE(a_blocking_call_helps_itself_through_modules_that_call_modules) {
