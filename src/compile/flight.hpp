@@ -12,7 +12,6 @@
 
 #include "compile/executable.hpp"
 #include "compile/failure.hpp"
-#include "compile/scheduler.hpp"
 #include "compile/source.hpp"
 
 namespace lazyfx::compile {
@@ -41,7 +40,6 @@ struct Flight {
   std::uint64_t key = 0;
   Source source;
   std::uint64_t generation = 0;   ///< of the module that leads
-  Scheduler::Time since;          ///< it began: it ages, while it gives way
   std::atomic<bool> stop{false};  ///< nobody wants it any more: looked at between steps
   std::atomic<Priority> priority{Priority::background};  ///< of the most urgent who wants it
   struct Seat {

@@ -100,13 +100,12 @@ std::shared_ptr<const Environment> environment_of(const RuntimeOptions& options)
 
 class GiveWay final : public compile::BetweenSteps {
  public:
-  GiveWay(compile::Scheduler& scheduler, const Flight& flight)
-      : scheduler_(scheduler), running_{flight.priority, flight.stop, flight.since} {}
+  GiveWay(compile::Scheduler& scheduler, const Flight& flight) : scheduler_(scheduler), running_{flight.priority, flight.stop} {}
   void between_steps() noexcept override { scheduler_.give_way(running_); }
 
  private:
   compile::Scheduler& scheduler_;
-  const compile::Scheduler::Running running_;
+  compile::Scheduler::Running running_;
 };
 
 }  // namespace
@@ -234,7 +233,6 @@ RuntimeCore::Admission RuntimeCore::admit(const Match& match, std::uint64_t key,
   flight->key = key;
   flight->source = source;
   flight->generation = generation;
-  flight->since = scheduler_->now();
   flight->leader = subscriber;
   flight->led_by = subscriber.get();
   flight->sit(std::move(subscriber), generation, source, priority);

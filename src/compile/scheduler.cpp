@@ -261,21 +261,22 @@ void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job>
   update_urgency();
 }
 
-void Scheduler::give_way_now(const Running& running) noexcept {
+void Scheduler::give_way_now(Running& running) noexcept {
   const Helping helping(*this);
   std::unique_lock lock(mutex_);
-  for (;;) {
-    // What was run here before may go on elsewhere, and holds this thread's place.
-    if (stopped_ || idle_ > 0 || active() > limits_.threads) return;
+  const Time since = now() - running.given;
+  // What was run here before may go on elsewhere, and holds this thread's place.
+  while (!stopped_ && idle_ == 0 && active() <= limits_.threads) {
     // Looked at anew each time: somebody may have begun to wait for what gives way here, or nobody wants it any more.
-    if (running.stop.load(std::memory_order_relaxed)) return;
+    if (running.stop.load(std::memory_order_relaxed)) break;
     const Time t = now();
     const Best next = best(t);
-    if (next.urgency <= urgency(running.priority.load(std::memory_order_relaxed), running.since, t)) return;
+    if (next.urgency <= urgency(running.priority.load(std::memory_order_relaxed), since, t)) break;
     ++suspended_;
     run_one(lock, take(next));
     --suspended_;
   }
+  running.given = now() - since;
 }
 
 /// One job on a foreign executor; more are asked for one by one, so that its other work has its turns.
@@ -285,7 +286,8 @@ void Scheduler::pass() {
   {
     std::unique_lock lock(mutex_);
     drop_displaced(lock);
-    auto job = take(best(now()));
+    // A compile that goes on elsewhere may have taken this one's place meanwhile.
+    auto job = active() < limits_.threads ? take(best(now())) : nullptr;
     --passes_;
     if (job) {
       run_one(lock, std::move(job));

@@ -115,14 +115,15 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void demote(Job& job, Priority priority);
   /// Takes a queued job back: true if it had not begun, and the caller decides what becomes of it.
   bool withdraw(Job& job);
-  /// A running job that others make more or less urgent, or stop, also while it gives way. It ages from `since`, as if it were queued.
+  /// A running job that others make more or less urgent, or stop, also while it gives way. It ages by the time that it has given to others, as
+  /// if it were queued meanwhile.
   struct Running {
     const std::atomic<Priority>& priority;
     const std::atomic<bool>& stop;
-    Time since;
+    std::chrono::nanoseconds given{0};
   };
   /// Called between the steps of a job that holds no lock: runs, here and now, what is more urgent and has no thread.
-  void give_way(const Running& running) noexcept {
+  void give_way(Running& running) noexcept {
     if (waiting_urgency_.load(std::memory_order_relaxed) > static_cast<int>(running.priority.load(std::memory_order_relaxed))) {
       give_way_now(running);
     }
@@ -191,7 +192,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void work();
   void pass();
   void run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job);
-  void give_way_now(const Running& running) noexcept;
+  void give_way_now(Running& running) noexcept;
   int urgency(Priority priority, Time since, Time now) const noexcept;
 
   // REQUIRES: mutex_ held.
