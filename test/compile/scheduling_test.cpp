@@ -196,6 +196,26 @@ BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_and_that_nobody_wants_any_more_stop
   call_later.get();
 }
 
+BOOST_AUTO_TEST_CASE(a_compile_becomes_more_urgent_by_the_time_that_it_gives_to_others) {
+  for (const bool ages : {true, false}) {
+    OneThread one(RuntimeOptions().ageing(ages ? 1ns : 0ns));
+    LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
+    LazyGraphModule first(one.runtime, chain({"t::held_second"})), b(one.runtime, chain({"t::b"}));
+    one.begin(slow);
+    support::Loop loop;
+    Call call_first(loop, first, zeros);
+    one.gate->open();
+    one.second->wait_for_arrivals(1);  // `slow` has given way
+    Call call_b(loop, b, zeros);
+    one.second->open();
+    one.finish(4);
+    call_first.get();
+    call_b.get();
+    const auto expected = ages ? std::vector<std::string>{"t::a", "t::b"} : std::vector<std::string>{"t::b", "t::a"};
+    BOOST_TEST(one.order->names() == expected, boost::test_tools::per_element());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_waits_long_becomes_more_urgent) {
   OneThread one(RuntimeOptions().ageing(1ns));
   LazyGraphModule a(one.runtime, chain({"t::a"}));

@@ -105,21 +105,3 @@ BOOST_AUTO_TEST_CASE(a_compile_counts_as_started_while_it_is_under_way) {
   BOOST_TEST(slow.runtime.stats().compiles_started == 1u);
   BOOST_TEST(slow.runtime.stats().compiles_finished == 1u);
 }
-
-BOOST_AUTO_TEST_CASE(a_compile_that_gives_way_becomes_more_urgent_with_time) {
-  for (const bool ages : {true, false}) {
-    Simulation world(1, SimulationOptions().threads(1).compile_time(1h, 4));
-    Runtime runtime(world.options().ageing(ages ? 1s : 0s));
-    LazyGraphModule old(runtime, support::plus(1), nullptr, LazyGraphModuleOptions().class_name("Old"));
-    LazyGraphModule young(runtime, support::plus(2), nullptr, LazyGraphModuleOptions().class_name("Young"));
-    old.recompile();
-    while (world.compiling() == 0) BOOST_TEST_REQUIRE(world.step());
-    const auto began = world.now();
-    young.forward(Inputs(zeros), ForwardOptions(), asio::bind_executor(world.executor(), [](std::exception_ptr, Value) {}));
-    while (world.compiling("Old") > 0) BOOST_TEST_REQUIRE(world.step());
-    BOOST_TEST_REQUIRE((world.now() > began + 10s));
-    BOOST_TEST((world.compiling("Young") == 0) == ages);  // else what ends gave way to it once more
-    world.run();
-    BOOST_TEST(!young.needs_recompile());
-  }
-}
