@@ -319,6 +319,9 @@ std::shared_ptr<void> Scheduler::keep_running() {
   return {this, release};
 }
 
+/// True while an idle thread may not end: there is work that may not run yet, or this is the last thread, and a timer waits for it.
+bool Scheduler::is_needed() const noexcept { return has_work() || (threads_.size() == 1 && !timers_.empty()); }
+
 bool Scheduler::start_thread() noexcept {
   std::unique_ptr<std::shared_ptr<Scheduler>> self;
   try {
@@ -377,16 +380,14 @@ void Scheduler::work() {
       if (stopped_) break;
       ++idle_;
       update_urgency();
-      const bool timed = !timers_.empty() && timers_.begin()->first < patience;
-      const Time until = timed ? timers_.begin()->first : patience;  // a copy: the timer may be gone when the wait ends
+      // However short its patience: what waits for room comes with a wake-up.
+      Time until = is_needed() ? Time::max() : patience;
+      if (!timers_.empty()) until = std::min(until, timers_.begin()->first);
       wake_.wait_until(lock, until);
       turn.begin();
       --idle_;
       update_urgency();
-      if (now() < patience) continue;
-      // The last thread stays while a timer waits for it.
-      if (!has_work() && (timers_.empty() || threads_.size() > 1)) break;
-      patience = detail::after(now(), limits_.idle);
+      if (now() >= patience && !is_needed()) break;
     }
     const auto me = std::find_if(threads_.begin(), threads_.end(), [](pthread_t t) { return pthread_equal(t, pthread_self()) != 0; });
     if (me != threads_.end()) {

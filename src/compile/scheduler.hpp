@@ -201,6 +201,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   std::size_t queued_jobs() const noexcept { return queues_[0].size + queues_[1].size; }
   /// Also what was displaced needs a worker: who has come since to wait for it hears nothing before it is dropped.
   bool has_work() const noexcept { return queued_jobs() > 0 || !displaced_.empty(); }
+  bool is_needed() const noexcept;
   std::size_t free_threads() const noexcept;
   void move(Job& job, Priority priority);
   bool may_run(const Job& job) const noexcept;
