@@ -39,7 +39,7 @@ class ModuleCore::Interpretation {
 
   Value run(ModuleCore& core, std::span<const Value> inputs, const compile::StopToken& stop) {
     for (auto& [module, moment] : moments_) {
-      if (!moment.published && !moment.program) bind(*module, moment);
+      if (!moment.published && !moment.program) bind(*module, moment, stop);
     }
     const compile::Callee all = answer(core, {inputs.begin(), inputs.end()});
     return all.plan->run(all.inputs, stop, all.callees);
@@ -58,9 +58,9 @@ class ModuleCore::Interpretation {
     std::string path;  ///< one at which it is called
   };
 
-  void bind(ModuleCore& core, Moment& moment) {
+  void bind(ModuleCore& core, Moment& moment, const compile::StopToken& stop) {
     try {
-      moment.program = compile::bind_program(moment.source, operators_, {}, core.runtime_->kernels());
+      moment.program = compile::bind_program(moment.source, operators_, stop, core.runtime_->kernels());
     } catch (const CompileError& error) {
       if (moment.path.empty()) throw;
       throw CompileError(error, moment.path);

@@ -313,6 +313,22 @@ BOOST_AUTO_TEST_CASE(a_deadline_stops_a_run_between_its_steps_on_the_pool_and_on
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_interpreted_call_looks_at_its_deadline_before_it_comes_to_run_too) {
+  Runtime runtime;
+  auto graph = std::make_shared<Graph>();
+  Node x = graph->placeholder("x", support::f32(4));
+  for (int i = 0; i < 1000; ++i) x = graph->call_function("onnx::Relu", {x});
+  graph->output(graph->call_function("t::unknown", {x}));
+  LazyGraphModule module(runtime, graph, nullptr, LazyGraphModuleOptions().schedule(Schedule::on_demand));
+  const auto options = ForwardOptions().run_on(RunOn::caller).freshness(Freshness::interpret_until_ready());
+  support::Loop loop;
+  BOOST_CHECK_THROW(Call(loop, module, zeros, options).get(), CompileError);
+  const auto deadline = ForwardOptions::Clock::now() + 20ms;
+  Call call(loop, module, zeros, ForwardOptions(options).deadline(deadline));
+  while (ForwardOptions::Clock::now() < deadline) std::this_thread::yield();  // the loop is busy, and it computes there
+  times_out([&] { call.get(); });
+}
+
 BOOST_AUTO_TEST_CASE(a_blocking_call_returns_at_its_deadline_and_the_compile_goes_on) {
   for (const auto& type : {support::f32(4), TensorType(DType::f32)}) {  // it waits for the compile, and for the plan
     Held held(type);
