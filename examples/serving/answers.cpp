@@ -50,6 +50,10 @@ Response answer_of(const onnx::ImportedModel& ports, const Value& result, bool r
   response.set("X-DType", to_string(first.dtype()));
   response.set("X-Shape", to_string(first.shape()));
   return response;
+} catch (const Error& e) {
+  // What does not travel is the model's fault, not that of who calls it.
+  const http::status status = status_of(e.kind());
+  return refuse(status == http::status::bad_request ? http::status::internal_server_error : status, e.what());
 } catch (...) { return refusal(); }
 
 }  // namespace serving

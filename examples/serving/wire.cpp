@@ -164,6 +164,12 @@ std::vector<Value> outputs_of(const Value& result) {
   return {result.items().begin(), result.items().end()};
 }
 
+Tensor tensor_of(const Value& output) {
+  if (output.is_tensor()) return output.as_tensor();
+  throw Error(ErrorKind::unsupported,
+              std::string("the model answers with a value of kind ") + output.kind() + ": only tensors travel here");
+}
+
 }  // namespace
 
 std::vector<Value> inputs_of_json(const onnx::ImportedModel& ports, const std::string& text) {
@@ -189,14 +195,14 @@ std::string json_of(const onnx::ImportedModel& ports, const Value& result) {
   const std::vector<Value> outputs = outputs_of(result);
   const bool named = outputs.size() == ports.outputs.size();
   Json all = Json::object();
-  for (std::size_t i = 0; i < outputs.size(); ++i) all[named ? ports.outputs[i].name : std::to_string(i)] = json_of(outputs[i].as_tensor());
+  for (std::size_t i = 0; i < outputs.size(); ++i) all[named ? ports.outputs[i].name : std::to_string(i)] = json_of(tensor_of(outputs[i]));
   return all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Tensor first_tensor(const Value& result) {
   const std::vector<Value> outputs = outputs_of(result);
   if (outputs.empty()) refuse("the model has no output");
-  return outputs[0].as_tensor();
+  return tensor_of(outputs[0]);
 }
 
 std::string bytes_of(const Tensor& tensor) {

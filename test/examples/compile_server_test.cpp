@@ -426,6 +426,21 @@ BOOST_AUTO_TEST_CASE(a_model_that_does_not_compile_says_why_when_it_is_called) {
   BOOST_TEST(client.ask(Verb::post, "/models/unfit", ones).status == 200u);
 }
 
+BOOST_AUTO_TEST_CASE(a_model_that_answers_with_what_does_not_travel_is_the_servers_fault_and_not_the_clients) {
+  const Server server;
+  Client client(server.port());
+  for (const char* result : {"((x, x), x)", "3", "None", "{\"a\": x}"}) {
+    const auto put = client.ask(Verb::put, "/models/m", std::string("def forward(x: f32[N]):\n    return ") + result + "\n");
+    BOOST_TEST_REQUIRE(put.status < 300u, put.body);
+    for (const bool raw : {false, true}) {
+      const auto answer = raw ? client.ask(Verb::post, "/models/m", w::raw_of<float>({1}), octets)
+                              : client.ask(Verb::post, "/models/m", R"({"x": {"shape": [1], "data": [1]}})");
+      BOOST_TEST(answer.status == 500u, result << ": " << answer.body);
+      BOOST_TEST(answer.error().find("the model answers with") == 0u, answer.error());
+    }
+  }
+}
+
 #ifndef LAZYFX_SANITIZED
 BOOST_AUTO_TEST_CASE(a_model_that_failed_for_want_of_memory_is_compiled_once_there_is_some) {
   const Server server;
