@@ -37,7 +37,7 @@ Scheduler::Submitted Scheduler::submit(const std::shared_ptr<Job>& job, Priority
   if (forked()) return Submitted::refused;
   const std::lock_guard lock(mutex_);
   if (stopped_) return Submitted::refused;
-  if (priority == Priority::background && job->bytes() > limits_of(*job).bytes) return Submitted::full;
+  if (is_left_to_callers(*job, priority)) return Submitted::full;
   const bool has_worker = provide_worker();
   if (!has_worker && admission != Admission::helped) return Submitted::refused;
   Queue& queue = queue_of(*job);
@@ -63,7 +63,15 @@ void Scheduler::drop_displaced(std::unique_lock<std::mutex>& lock) {
 void Scheduler::promote(Job& job, Priority priority) {
   if (forked()) return;
   const std::lock_guard lock(mutex_);
-  if (job.place_.is_linked() && job.priority_ < priority) move(job, priority);
+  if (!job.place_.is_linked()) return;
+  if (job.priority_ < priority)
+    move(job, priority);
+  else if (!job.displaced_ && is_left_to_callers(job, job.priority_))
+    displace(job);
+}
+
+bool Scheduler::is_left_to_callers(const Job& job, Priority priority) const noexcept {
+  return priority == Priority::background && job.bytes() > limits_of(job).bytes;
 }
 
 void Scheduler::demote(Job& job, Priority priority) {
@@ -73,8 +81,8 @@ void Scheduler::demote(Job& job, Priority priority) {
 }
 
 void Scheduler::move(Job& job, Priority priority) {
-  // What had to make room comes back where it is awaited by now and there is room again.
-  if (job.displaced_ && !(priority >= Priority::awaited && make_room(queue_of(job), priority))) return;
+  // What had to make room comes back where somebody asks for it by now and there is room again.
+  if (job.displaced_ && !(priority > Priority::background && make_room(queue_of(job), priority))) return;
   const bool comes_back = job.displaced_;
   auto moved = extract(job);
   moved->priority_ = priority;
@@ -127,15 +135,18 @@ bool Scheduler::make_room(Queue& queue, Priority priority) noexcept {
 bool Scheduler::displace_one(Queue& queue) noexcept {
   for (std::size_t p = 0; p < static_cast<std::size_t>(Priority::awaited); ++p) {
     if (queue.classes[p].empty()) continue;
-    auto job = extract(*queue.classes[p].rbegin());
-    Job& displaced = *job;
-    displaced.displaced_ = true;
-    displaced.self_ = std::move(job);
-    displaced_.insert(displaced);
-    look_again();
+    displace(*queue.classes[p].rbegin());
     return true;
   }
   return false;
+}
+
+void Scheduler::displace(Job& job) noexcept {
+  auto self = extract(job);
+  job.displaced_ = true;
+  job.self_ = std::move(self);
+  displaced_.insert(job);
+  look_again();
 }
 
 /// Those that will take a job as soon as there is one.

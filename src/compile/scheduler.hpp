@@ -39,7 +39,7 @@ class Job {
 
   virtual ~Job() = default;
   virtual void run() noexcept = 0;
-  /// The job will not run: the scheduler stopped, or something awaited took its place in a full queue.
+  /// The job will not run: the scheduler stopped, something awaited took its place in a full queue, or it grew too large for a mark's.
   virtual void drop(Dropped why) noexcept = 0;
   virtual Lane lane() const noexcept { return Lane::compile; }
   /// What it needs while it runs: scratch memory, or what a compile makes.
@@ -109,7 +109,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void call_at(Time when, std::function<void()> function);
   Time now() const { return workplace_.now ? workplace_.now() : std::chrono::steady_clock::now(); }
 
-  /// Moves a queued job up; does nothing to one that runs, or is as urgent already. O(log n).
+  /// Moves a queued job up; does nothing to one that runs, or is as urgent already, unless nobody asked for it but marks, and it has come to need
+  /// more memory than its lane may have: it is dropped. O(log n).
   void promote(Job& job, Priority priority);
   /// Moves it down: those who made it so urgent have left. O(log n).
   void demote(Job& job, Priority priority);
@@ -212,6 +213,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   std::shared_ptr<Job> extract(Job& job);
   bool make_room(Queue& queue, Priority priority) noexcept;
   bool displace_one(Queue& queue) noexcept;
+  void displace(Job& job) noexcept;
+  bool is_left_to_callers(const Job& job, Priority priority) const noexcept;
   void update_urgency() noexcept;
   std::size_t active() const noexcept { return running_ - suspended_; }
   bool provide_worker();

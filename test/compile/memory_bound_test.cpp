@@ -130,6 +130,32 @@ BOOST_AUTO_TEST_CASE(a_large_compile_that_has_waited_long_goes_before_small_ones
   BOOST_TEST(bounded.order == (std::vector<std::string>{"t::large", "t::small"}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_queued_compile_that_a_mark_makes_too_large_is_left_to_whoever_calls_or_prefetches) {
+  for (const bool prefetches : {false, true}) {
+    Bounded bounded(mebibyte / 2);
+    LazyGraphModule first(bounded.runtime, support::chain({"t::held"}));
+    LazyGraphModule second(bounded.runtime, support::chain({"t::held", "t::held"}));
+    first.recompile();
+    second.recompile();
+    bounded.gate->wait_for_arrivals(2);  // no thread is free
+    LazyGraphModule module(bounded.runtime, support::chain({"t::small"}));
+    module.recompile();
+    BOOST_TEST((module.state() == ModuleState::queued));
+    module.set_tensor("w", Tensor::empty(DType::f32, Shape{mebibyte / 4}));
+    auto graph = std::make_shared<Graph>();
+    graph->placeholder("x", support::f32(4));
+    graph->output(graph->call_function("t::large", {graph->get_attr("w")}));
+    module.set_graph(graph);
+    module.recompile();
+    if (prefetches) module.prefetch();
+    bounded.gate->open();
+    while (module.state() == ModuleState::queued || module.state() == ModuleState::compiling) std::this_thread::yield();
+    BOOST_TEST((module.state() == ModuleState::clean) == prefetches);
+    BOOST_TEST(bounded.runtime.stats().compiles_dropped == (prefetches ? 0u : 1u));
+    BOOST_TEST(module(Inputs(vec({0, 0, 0, 0}))).as_tensor().shape().size() == static_cast<std::int64_t>(mebibyte / 4));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_mark_below_that_is_left_to_whoever_calls_fails_nobody_who_waits_above) {
   Bounded bounded(mebibyte / 2);
   bounded.gate->open();
