@@ -17,6 +17,11 @@ constexpr std::size_t stack_bytes = std::size_t{8} << 20;
 
 thread_local const Scheduler* current_pool = nullptr;
 
+/// Jobs of this thread that have given way, one within the other. Each runs something more urgent, but may be left by those who made it so and give
+/// way in its turn: a stack has an end.
+thread_local std::size_t gave_way = 0;
+constexpr std::size_t most_giving_way = priorities - 1;
+
 /// How long a thread goes on with what nobody awaits before it offers its processor to others. Once the system has preempted a thread in favour
 /// of one of the pool's, it looks again at its next tick only, up to ten milliseconds later: ages for an event loop that is busy.
 class Turn {
@@ -273,6 +278,7 @@ void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job>
 }
 
 void Scheduler::give_way_now(Running& running) noexcept {
+  if (gave_way == most_giving_way) return;
   const Helping helping(*this);
   std::unique_lock lock(mutex_);
   const Time since = now() - running.given;
@@ -283,9 +289,9 @@ void Scheduler::give_way_now(Running& running) noexcept {
     const Time t = now();
     const Best next = best(t);
     if (next.urgency <= urgency(running.priority.load(std::memory_order_relaxed), since, t)) break;
-    ++suspended_;
+    ++suspended_, ++gave_way;
     run_one(lock, take(next));
-    --suspended_;
+    --suspended_, --gave_way;
   }
   running.given = now() - since;
 }

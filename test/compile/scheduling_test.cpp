@@ -216,6 +216,38 @@ BOOST_AUTO_TEST_CASE(a_compile_becomes_more_urgent_by_the_time_that_it_gives_to_
   }
 }
 
+BOOST_AUTO_TEST_CASE(compiles_that_give_way_within_each_other_are_never_more_than_three) {
+  constexpr std::size_t levels = 5;
+  Order order;
+  std::vector<std::shared_ptr<support::Gate>> gates;
+  OperatorRegistry operators = OperatorRegistry::standard();
+  for (std::size_t i = 0; i < levels; ++i) {
+    gates.push_back(std::make_shared<support::Gate>());
+    operators.add(support::held_in_compile("t::held" + std::to_string(i), gates[i]));
+    operators.add(support::acts_in_compile("t::end" + std::to_string(i), [&order, i] { order.add("t::end" + std::to_string(i)); }));
+  }
+  Runtime runtime(RuntimeOptions().threads(1).ageing(0s).operators(operators));
+  std::vector<std::unique_ptr<LazyGraphModule>> modules;
+  support::Loop loop;
+  for (std::size_t i = 0; i < levels; ++i) {
+    const std::string held = "t::held" + std::to_string(i), end = "t::end" + std::to_string(i);
+    modules.push_back(std::make_unique<LazyGraphModule>(runtime, chain({held.c_str(), end.c_str()})));
+    if (i == 0) {
+      modules[i]->recompile();
+      gates[i]->wait_for_arrivals(1);
+      continue;
+    }
+    Call call(loop, *modules[i], zeros);
+    gates[i - 1]->open();  // that one gives way
+    gates[i]->wait_for_arrivals(1);
+    call.cancel();  // so that it, too, is in the background
+    BOOST_CHECK_THROW(call.get(), std::exception);
+  }
+  const auto names = order.names();
+  gates.back()->open();
+  BOOST_TEST(names == (std::vector<std::string>{"t::end3"}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(what_waits_long_becomes_more_urgent) {
   OneThread one(RuntimeOptions().ageing(1ns));
   LazyGraphModule a(one.runtime, chain({"t::a"}));
