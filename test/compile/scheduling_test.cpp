@@ -132,13 +132,13 @@ void check_that_background_work_gives_way(OneThread& one) {
 }
 
 BOOST_AUTO_TEST_CASE(a_running_background_compile_gives_way_to_what_is_awaited_after_its_step) {
-  OneThread one;
+  OneThread one(RuntimeOptions().ageing(0s));
   check_that_background_work_gives_way(one);
 }
 
 BOOST_AUTO_TEST_CASE(a_background_compile_on_an_executor_from_outside_gives_way_too) {
   asio::thread_pool pool(1);
-  OneThread one(RuntimeOptions().executor(pool.get_executor()));
+  OneThread one(RuntimeOptions().executor(pool.get_executor()).ageing(0s));
   check_that_background_work_gives_way(one);
 }
 
@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(an_awaited_compile_gives_way_to_nothing_that_is_only_awaite
 }
 
 BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_goes_on_before_what_came_after_somebody_began_to_await_it) {
-  OneThread one;
+  OneThread one(RuntimeOptions().ageing(0s));
   LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
   LazyGraphModule urgent(one.runtime, chain({"t::held_second"}));
   LazyGraphModule later(one.runtime, chain({"t::b"}));
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_goes_on_before_what_came_after_some
 }
 
 BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_and_that_nobody_wants_any_more_stops_before_anything_else_is_done) {
-  OneThread one;
+  OneThread one(RuntimeOptions().ageing(0s));
   LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
   LazyGraphModule urgent(one.runtime, chain({"t::held_second"}));
   LazyGraphModule later(one.runtime, chain({"t::held_third"}));

@@ -53,8 +53,8 @@ class RuntimeOptions {
     executor_ = std::move(executor);
     return *this;
   }
-  /// A queued job becomes one priority more urgent whenever it has waited so long, up to what is awaited, so that nothing starves.
-  /// Default 1 s; 0: never.
+  /// A queued job becomes one priority more urgent whenever it has waited so long, up to what is awaited, so that nothing starves;
+  /// and a compile that gives way to others, from when it began. Default 1 s; 0: never.
   RuntimeOptions& ageing(std::chrono::nanoseconds t) {
     ageing_ = t;
     return *this;

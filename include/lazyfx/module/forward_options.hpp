@@ -56,7 +56,7 @@ class ForwardOptions {
   }
   /// A call that has not completed by then fails with boost::system::system_error(asio::error::timed_out); what others wait for goes on, and
   /// a run of its own stops at its next step. One that lies in the past fails so whatever is there. The timer is one of the handler's executor;
-  /// a blocking call waits no longer than that, and so leaves compiling to the pool's threads.
+  /// a blocking call waits no longer than that, and so leaves compiling to the pool, where there is one.
   ForwardOptions& deadline(Clock::time_point when) noexcept {
     deadline_ = when;
     return *this;
