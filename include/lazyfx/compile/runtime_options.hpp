@@ -54,7 +54,7 @@ class RuntimeOptions {
     return *this;
   }
   /// A queued job becomes one priority more urgent whenever it has waited so long, up to what is awaited, so that nothing starves;
-  /// and a compile that gives way to others, from when it began. Default 1 s; 0: never.
+  /// and a running compile by the time that it gives to others. Default 1 s; 0: never.
   RuntimeOptions& ageing(std::chrono::nanoseconds t) {
     ageing_ = t;
     return *this;
