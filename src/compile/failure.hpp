@@ -33,6 +33,8 @@ class Failure {
   static Failure out_of_memory();
   static Failure overloaded();
   static Failure stopped();
+  static Failure forked();
+  static Failure no_thread();
   /// The exception being handled. Errors are kept, others become user_code.
   static Failure current();
 
@@ -67,7 +69,7 @@ inline Failure Failure::current() {
   }
 }
 
-// These three are told when there may be no memory to tell with: made once, by Runtime's constructor at the latest.
+// These are told when there may be no memory to tell with: made once, by Runtime's constructor at the latest.
 inline Failure Failure::out_of_memory() {
   static const Failure failure(ErrorKind::resource, "out of memory");
   return failure;
@@ -78,6 +80,15 @@ inline Failure Failure::overloaded() {
 }
 inline Failure Failure::stopped() {
   static const Failure failure(ErrorKind::stopped, "the runtime has stopped");
+  return failure;
+}
+inline Failure Failure::forked() {
+  static const Failure failure(ErrorKind::stopped,
+                               "the process was forked: a child needs a Runtime of its own, the parent's threads are not there");
+  return failure;
+}
+inline Failure Failure::no_thread() {
+  static const Failure failure(ErrorKind::resource, "no thread could be started to compile on");
   return failure;
 }
 

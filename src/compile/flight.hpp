@@ -16,6 +16,7 @@
 
 namespace lazyfx::compile {
 
+struct Flight;
 class Subscriber;
 
 /// How a compile ended: an executable, a failure, or neither (it was stopped, since nobody could use it).
@@ -32,7 +33,7 @@ class Subscriber {
   /// Called once per joined flight, without locks held, on the thread that compiled.
   virtual void on_compiled(std::uint64_t generation, const CompileOutcome& outcome) noexcept = 0;
   /// Called last, to who leads, when all seated have been told.
-  virtual void on_landed(std::uint64_t generation) noexcept = 0;
+  virtual void on_landed(const Flight& flight) noexcept = 0;
 };
 
 /// One compile in progress for one content, with every module that wants it. Its seats are protected by the runtime's mutex.

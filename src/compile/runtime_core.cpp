@@ -119,6 +119,8 @@ RuntimeCore::RuntimeCore(RuntimeOptions options)
   static_cast<void>(Failure::out_of_memory());
   static_cast<void>(Failure::overloaded());
   static_cast<void>(Failure::stopped());
+  static_cast<void>(Failure::forked());
+  static_cast<void>(Failure::no_thread());
 }
 
 std::shared_ptr<RuntimeCore> RuntimeCore::make(RuntimeOptions options) {
@@ -130,13 +132,13 @@ std::shared_ptr<RuntimeCore> RuntimeCore::make(RuntimeOptions options) {
 
 RuntimeCore::~RuntimeCore() { scheduler_->stop(); }
 
-Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const {
+Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const noexcept {
   if (why == compile::Scheduler::Submitted::full) return Failure::overloaded();
   if (forked()) {
-    return {ErrorKind::stopped, "the process was forked: a child needs a Runtime of its own, the parent's threads are not there"};
+    return Failure::forked();
   }
   if (stopping()) return Failure::stopped();
-  return {ErrorKind::resource, "no thread could be started to compile on"};
+  return Failure::no_thread();
 }
 
 void RuntimeCore::stop() {
@@ -299,7 +301,7 @@ void RuntimeCore::land(const std::shared_ptr<Flight>& flight, CompileOutcome out
     else
       seat.subscriber->on_compiled(seat.generation, outcome);
   }
-  if (const auto leader = std::exchange(flight->leader, nullptr)) leader->on_landed(flight->generation);
+  if (const auto leader = std::exchange(flight->leader, nullptr)) leader->on_landed(*flight);
 }
 
 void RuntimeCore::forget_failure(std::uint64_t key, const compile::Source& source) {

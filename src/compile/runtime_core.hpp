@@ -47,7 +47,7 @@ class RuntimeCore : public std::enable_shared_from_this<RuntimeCore> {
   }
   bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// Why the scheduler took no job.
-  compile::Failure refusal(compile::Scheduler::Submitted why) const;
+  compile::Failure refusal(compile::Scheduler::Submitted why) const noexcept;
   void stop();
   /// Without waiting: `ended` is called when nothing of the runtime runs any more, on the thread that ran last, or inside of this.
   void stop(std::function<void()> ended);

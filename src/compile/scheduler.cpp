@@ -258,8 +258,8 @@ bool Scheduler::has_workers() {
   return !stopped_ && (workplace_.post || !threads_.empty() || start_thread());
 }
 
-/// Counts a job as running until all that it held is let go of.
-void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job) {
+/// Counts a job as running until all that it held is let go of. `nested`: in a suspended one, which goes on then.
+void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job, bool nested) {
   Load& load = loads_[static_cast<std::size_t>(job->lane())];
   const std::size_t bytes = job->bytes();
   ++running_;
@@ -271,6 +271,7 @@ void Scheduler::run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job>
   job.reset();
   lock.lock();
   --running_;
+  if (nested) --suspended_;
   --load.jobs;
   load.bytes -= bytes;
   look_again();
@@ -290,8 +291,8 @@ void Scheduler::give_way_now(Running& running) noexcept {
     const Best next = best(t);
     if (next.urgency <= urgency(running.priority.load(std::memory_order_relaxed), since, t)) break;
     ++suspended_, ++gave_way;
-    run_one(lock, take(next));
-    --suspended_, --gave_way;
+    run_one(lock, take(next), true);
+    --gave_way;
   }
   running.given = now() - since;
 }

@@ -192,7 +192,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   static void* enter(void* self);
   void work();
   void pass();
-  void run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job);
+  void run_one(std::unique_lock<std::mutex>& lock, std::shared_ptr<Job> job, bool nested = false);
   void give_way_now(Running& running) noexcept;
   int urgency(Priority priority, Time since, Time now) const noexcept;
 

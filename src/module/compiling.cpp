@@ -108,7 +108,6 @@ void ModuleCore::compile_newest(Priority urgency) {
       phase_ = Phase::leading;
       wanted_ = false;
       if (nested_) nested_->after_compiling = forever;
-      requested_ = std::max(requested_, urgency);
       generation = compiling_ = this->generation();
       for (Waiter& waiter : waiters_) waiter.carried = true;
       carried_ = waiters_.size();
@@ -125,7 +124,7 @@ void ModuleCore::compile_newest(Priority urgency) {
     for (;;) {
       const auto match = runtime_->match(key, source);
       const NestLock lock(*this);
-      Priority priority = requested_;
+      Priority priority = std::max(requested_, urgency);
       for (const Waiter& w : waiters_) priority = std::max(priority, w.priority);
       admission = runtime_->admit(match, key, source, shared_from_this(), generation, priority);
       if (admission.retry) continue;
@@ -144,14 +143,13 @@ void ModuleCore::compile_newest(Priority urgency) {
     }
   } catch (...) {
     on_compiled(generation, {nullptr, Failure::current()});
-    return on_landed(generation);
+    return;
   }
   refused.wake();
   if (admission.joined) return;
   if (admission.lead) return runtime_->fly(admission.lead, ahead);
   if (admission.hit) admission.hit->forget_failures();
   on_compiled(generation, {admission.hit, admission.failure});
-  on_landed(generation);
 }
 
 void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept {
@@ -205,11 +203,12 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
   woken.wake();
 }
 
-void ModuleCore::on_landed(std::uint64_t generation) noexcept {
+/// Of one that this leads and has given up; else the phase has ended.
+void ModuleCore::on_landed(const compile::Flight& flight) noexcept {
   Woken woken;
   {
     NestLock lock(*this);
-    if (phase_ != Phase::leading || compiling_ != generation) return;
+    if (flight_.get() != &flight) return;
     end_flight();
     const Failure refusal = restart(woken);
     if (refusal && lock.nested()) {

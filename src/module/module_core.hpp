@@ -98,7 +98,7 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   void refresh(const Publication& seen) noexcept;
 
   void on_compiled(std::uint64_t generation, const compile::CompileOutcome& outcome) noexcept override;
-  void on_landed(std::uint64_t generation) noexcept override;
+  void on_landed(const compile::Flight& flight) noexcept override;
 
  private:
   enum class Phase : std::uint8_t { idle, queued, leading, joined };
@@ -127,6 +127,8 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   bool follows_at_once() const noexcept { return follows_ && follows_->count() == 0; }
   ModuleState own_state() const;
   void end_wait(Waiter& waiter) noexcept;
+  /// A compile is under way that has not been given up; before it is known who has equal content, too.
+  bool is_carrying() const noexcept { return seated_ || (phase_ == Phase::leading && !flight_); }
   void schedule_at(compile::Scheduler::Time when) noexcept;
   void detach_compile();
   void end_flight() noexcept;
@@ -193,6 +195,8 @@ class ModuleCore final : public compile::Subscriber, public compile::Linked, pub
   int unasked() const noexcept;
   void ask(int priority) noexcept;
   void reconsider() noexcept;
+  void lower() noexcept;
+  void take_back() noexcept;
   static void want(Edge& edge, int priority) noexcept;
   static void spread_wants(Nest& nest) noexcept;
   static void settle_wants(Nest& nest, Woken& failed) noexcept;  // REQUIRES: no module's mutex held

@@ -75,13 +75,21 @@ void ModuleCore::spread_wants(Nest& nest) noexcept {
     const int before = std::exchange(nested.wanted, wanted);
     if (wanted == before) continue;
     nest.visits.fetch_add(1, std::memory_order_relaxed);
-    if (wanted < before) {
-      nested.asked = std::min(nested.asked, wanted);  // who wants it more again has to ask
-      if (!std::exchange(nested.is_lowered, true)) nested.next_lowered = std::exchange(nest.lowered, &core);
-    }
+    if (wanted < before) core.lower();
     if (!nested.wired) continue;
     for (Edge& edge : nested.wired->stale) want(edge, wanted);
   }
+}
+
+/// It may have been asked for more urgently than it is wanted.
+void ModuleCore::lower() noexcept {
+  nested_->asked = std::min(nested_->asked, wanted());  // who wants it more again has to ask
+  if (!std::exchange(nested_->is_lowered, true)) nested_->next_lowered = std::exchange(runtime_->nest().lowered, this);
+}
+
+/// Nobody waits for what was asked of those below.
+void ModuleCore::take_back() noexcept {
+  for (ModuleCore* core = walk_down(unbounded).first; core != nullptr; core = core->nested_->place.after) core->lower();
 }
 
 /// What was asked for more urgently than it is wanted now is so no longer.

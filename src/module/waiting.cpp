@@ -56,7 +56,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
   }
   Woken woken;
   hazard::Retirement retired;
-  bool linked = false;
+  bool linked = false, asked_below = false;
   Admission admission = waiter->helps ? Admission::helped : Admission::bounded;
   {
     NestLock lock(*this);
@@ -70,6 +70,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       lock.unlock_module();
       Stamp from = 0;
       failure = ask_below(waiter->priority, false, admission, from, woken, retired);
+      asked_below = true;
       lock.lock_module();
     }
     if (is_served(*waiter)) {
@@ -87,7 +88,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
       waiter->since = compile::Observer::Clock::now();
       waiters_.push_back(*waiter);
       if (waiter->priority >= Priority::awaited) ++(waiter->priority == Priority::blocking ? blocking_ : awaited_);
-      waiter->carried = seated_ && waiter->generation <= compiling_;
+      waiter->carried = is_carrying() && waiter->generation <= compiling_;
       carried_ += waiter->carried;
       if (nested_) {
         runtime_->nest().waiting.insert(*waiter);
@@ -98,6 +99,7 @@ bool ModuleCore::link(const std::shared_ptr<Waiter>& waiter, std::shared_ptr<con
     } else if (lock.nested()) {
       nested_->asked = unasked();  // refused: who calls from above has to hear of it
     }
+    if (asked_below && !linked) take_back();
   }
   woken.wake();
   return linked;
