@@ -4,17 +4,22 @@
 
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <boost/asio/bind_executor.hpp>
+
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
+#include "support/observed_executor.hpp"
 #include "support/operators.hpp"
 #include "support/values.hpp"
 
@@ -287,6 +292,39 @@ BOOST_AUTO_TEST_CASE(a_compile_that_its_module_has_left_to_others_is_as_urgent_a
   BOOST_TEST(seen == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_compile_that_begins_while_those_who_waited_for_the_last_are_told_is_not_ended_with_it) {
+  const auto gate = std::make_shared<support::Gate>();
+  std::atomic<int> compiles{0}, later{0};
+  const auto breaks = [&] {
+    if (compiles++ == 0) throw std::runtime_error("broken");
+  };
+  Runtime runtime(RuntimeOptions().threads(2).operators(support::standard_and(support::held_in_compile("t::held", gate),
+                                                                              support::acts_in_compile("t::breaks", breaks),
+                                                                              support::acts_in_compile("t::later", [&] { ++later; }))));
+  const support::OpenAtEnd open(*gate);
+  LazyGraphModule module(runtime, chain({"t::held", "t::breaks", "t::later"}), nullptr, on_demand());
+  support::Loop loop;
+  support::Gate posting;
+  support::Seen seen;
+  seen.after_post = [&] { posting.pass(); };
+  module.forward(Inputs(zeros), boost::asio::bind_executor(support::Observed(loop, seen), [](std::exception_ptr, Value) {}));
+  gate->wait_for_arrivals(1);
+  gate->open();
+  posting.wait_for_arrivals(1);  // the thread that compiled tells who waited
+  gate->close();
+  module.retry();
+  gate->wait_for_arrivals(2);
+  posting.open();
+  while (runtime.stats().running > 1) std::this_thread::yield();
+  BOOST_TEST((module.state() == ModuleState::compiling));
+  module.set_graph(plus(7));  // nobody awaits the one under way
+  BOOST_TEST(runtime.stats().compiles_superseded == 1u);
+  gate->open();
+  while (runtime.stats().queued + runtime.stats().running > 0) std::this_thread::yield();
+  BOOST_TEST(later == 0);
+  loop.run();
+}
+
 // ---- Admission ---------------------------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_thread_that_is_free_needs_no_room_in_the_queue) {
@@ -385,6 +423,23 @@ BOOST_AUTO_TEST_CASE(what_had_to_make_room_on_an_executor_from_outside_is_asked_
   held.gate->open();  // the blocker gives way to b, and nothing is queued when it ends
   BOOST_TEST(first_of(displaces.get()) == 2);
   BOOST_TEST(first_of(waits.get()) == 1);  // ends with the test's time limit if nobody came by to drop its compile
+}
+
+BOOST_AUTO_TEST_CASE(a_call_that_is_refused_takes_back_what_it_asked_of_submodules) {
+  Held held(RuntimeOptions().threads(1).max_queued(2));
+  const auto blocker = held.take_thread();
+  const auto child = std::make_shared<LazyGraphModule>(held.runtime, plus(1));
+  const auto idle = std::make_shared<LazyGraphModule>(held.runtime, plus(2), nullptr, on_demand());
+  const auto parent = sum_of(held.runtime, {child, idle});
+  LazyGraphModule fills(held.runtime, plus(3), nullptr, on_demand()), other(held.runtime, plus(4), nullptr, on_demand());
+  child->recompile();
+  support::Loop loop;
+  Call waits(loop, fills, zeros), refused(loop, *parent, zeros);
+  BOOST_CHECK_EXCEPTION(refused.get(), Error, [](const Error& e) { return e.kind() == ErrorKind::overloaded; });
+  Call displaces(loop, other, zeros);  // the child's compile, which nobody awaits
+  held.gate->open();
+  BOOST_TEST(first_of(displaces.get()) == 4);
+  BOOST_TEST(first_of(waits.get()) == 3);
 }
 
 BOOST_AUTO_TEST_CASE(any_number_of_threads_may_be_allowed) {

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -246,6 +247,52 @@ BOOST_AUTO_TEST_CASE(compiles_that_give_way_within_each_other_are_never_more_tha
   const auto names = order.names();
   gates.back()->open();
   BOOST_TEST(names == (std::vector<std::string>{"t::end3"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_room_is_not_forgotten_when_a_caller_that_gave_way_to_others_has_taken_it) {
+  asio::thread_pool pool(1);
+  const auto held = std::make_shared<support::Gate>(), kept = std::make_shared<support::Gate>();
+  Runtime runtime(RuntimeOptions()
+                      .threads(1)
+                      .executor(pool.get_executor())
+                      .compile_bytes(8000)
+                      .ageing(0s)
+                      .operators(support::standard_and(support::held_in_compile("t::held", held), support::held_in_compile("t::kept", kept),
+                                                       support::acts_in_compile("t::breaks", [] { throw std::runtime_error("broken"); }))));
+  const support::OpenAtEnd open(*held), open_too(*kept);
+  const auto child =
+      std::make_shared<LazyGraphModule>(runtime, chain({"t::breaks"}), nullptr, LazyGraphModuleOptions().schedule(Schedule::on_demand));
+  Container root;
+  root.set_submodule("c", child);
+  auto graph = std::make_shared<Graph>();
+  const Node x = graph->placeholder("x", support::f32(4));
+  const Node y = graph->call_function("onnx::Abs", {graph->call_function("t::held", {x})});
+  graph->output(graph->call_function("onnx::Add", {graph->call_module("c", {x}), y}));
+  LazyGraphModule parent(runtime, graph, &root), urgent(runtime, chain({"t::kept"})), waits(runtime, plus(3));
+  support::Gate busy;
+  const auto occupy = [&](std::size_t times) {
+    asio::post(pool, [&] { busy.pass(); });
+    busy.wait_for_arrivals(times);
+  };
+  occupy(1);
+  std::thread caller([&] { BOOST_CHECK_THROW(call(parent), CompileError); });
+  held->wait_for_arrivals(1);  // the caller compiles the parent
+  busy.open();  // the child is compiled, and fails, and with it the call
+  while (runtime.stats().waiting > 0 || runtime.stats().queued + runtime.stats().running > 0) std::this_thread::yield();
+  busy.close();
+  occupy(2);
+  support::Loop loop;
+  Call call_urgent(loop, urgent, zeros);
+  held->open();
+  kept->wait_for_arrivals(1);  // on the caller's thread
+  waits.recompile();
+  busy.open();
+  asio::post(pool, asio::use_future).get();  // the pool has found no room for it
+  kept->open();
+  call_urgent.get();
+  caller.join();
+  Call call_waits(loop, waits, zeros);
+  BOOST_TEST(holds(call_waits.get().as_tensor(), 3));  // else it ends with the test's time limit
 }
 
 BOOST_AUTO_TEST_CASE(what_waits_long_becomes_more_urgent) {
