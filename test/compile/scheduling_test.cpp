@@ -288,6 +288,7 @@ BOOST_AUTO_TEST_CASE(what_waits_for_room_is_not_forgotten_when_a_caller_that_gav
   waits.recompile();
   busy.open();
   asio::post(pool, asio::use_future).get();  // the pool has found no room for it
+  BOOST_TEST(runtime.stats().queued == 1u);
   kept->open();
   call_urgent.get();
   caller.join();
