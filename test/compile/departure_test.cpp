@@ -17,6 +17,7 @@
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
 #include "support/observed_executor.hpp"
@@ -60,7 +61,7 @@ struct Held {
   /// Waits until nothing runs and nothing is queued.
   void settle() {
     gate->open();
-    while (runtime.stats().queued + runtime.stats().running > 0) std::this_thread::yield();
+    support::at_rest(runtime);
   }
 };
 
@@ -320,7 +321,7 @@ BOOST_AUTO_TEST_CASE(a_compile_that_begins_while_those_who_waited_for_the_last_a
   module.set_graph(plus(7));  // nobody awaits the one under way
   BOOST_TEST(runtime.stats().compiles_superseded == 1u);
   gate->open();
-  while (runtime.stats().queued + runtime.stats().running > 0) std::this_thread::yield();
+  support::at_rest(runtime);
   BOOST_TEST(later == 0);
   loop.run();
 }

@@ -22,6 +22,7 @@
 
 #include "lazyfx/error.hpp"
 #include "lazyfx/module/lazy_graph_module.hpp"
+#include "support/at_rest.hpp"
 #include "support/coroutine.hpp"
 #include "support/graphs.hpp"
 #include "support/operators.hpp"
@@ -278,7 +279,8 @@ BOOST_AUTO_TEST_CASE(what_waits_for_room_is_not_forgotten_when_a_caller_that_gav
   std::thread caller([&] { BOOST_CHECK_THROW(call(parent), CompileError); });
   held->wait_for_arrivals(1);  // the caller compiles the parent
   busy.open();  // the child is compiled, and fails, and with it the call
-  while (runtime.stats().waiting > 0 || runtime.stats().queued + runtime.stats().running > 0) std::this_thread::yield();
+  while (runtime.stats().waiting > 0) std::this_thread::yield();
+  support::at_rest(runtime);
   busy.close();
   occupy(2);
   support::Loop loop;
