@@ -37,7 +37,7 @@ struct RuntimeStats {
   std::uint64_t marks_coalesced = 0;      ///< marks before which the compile of the mark before had not begun: one answers for both
   std::uint64_t compiles_started = 0;     ///< generations whose compile began (a flight joined or found in the cache is not one)
   std::uint64_t compiles_finished = 0;
-  std::uint64_t compiles_superseded = 0;  ///< under way when a newer mark came, and awaited by nobody: given up by their module
+  std::uint64_t compiles_superseded = 0;  ///< under way at a newer mark, and no use to anybody who waits: given up
   std::uint64_t compiles_cancelled = 0;   ///< begun, and stopped at a step, since nobody could use them
   std::uint64_t compiles_failed = 0;
   std::uint64_t compiles_dropped = 0;     ///< never begun: taken from the queue, since nobody could use them or it was full
