@@ -134,7 +134,7 @@ RuntimeCore::~RuntimeCore() { scheduler_->stop(); }
 
 Failure RuntimeCore::refusal(compile::Scheduler::Submitted why) const noexcept {
   if (why == compile::Scheduler::Submitted::full) return Failure::overloaded();
-  if (forked()) { return Failure::forked(); }
+  if (forked()) return Failure::forked();
   if (stopping()) return Failure::stopped();
   return Failure::no_thread();
 }

@@ -167,7 +167,7 @@ void ModuleCore::on_compiled(std::uint64_t generation, const compile::CompileOut
     }
     Stamp after = forever;
     if (nested_ && generation != this->generation()) after = compiling_ == generation ? nested_->after_compiling : nested_->own_until;
-    if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) { end_flight(); }
+    if (compiling_ == generation && (phase_ == Phase::leading || phase_ == Phase::joined)) end_flight();
     bool rises = false;
     if (outcome.executable) {
       if (!failure && generation > compiled_generation_) {

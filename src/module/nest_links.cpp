@@ -87,10 +87,10 @@ void ModuleCore::enter_nest() {
 /// The table last marked is another. What is published goes on with its own.
 void ModuleCore::rewire(std::shared_ptr<Wiring> wiring, hazard::Retirement& retired) noexcept {
   retired.retire(std::exchange(nested_->unlinked, nullptr));
-  if (nested_->wired) {
-    for (Edge& edge : nested_->wired->edges) want(edge, nobody);
-  }
   if (published_ && !nested_->is_old_published) {
+    if (nested_->wired) {
+      for (Edge& edge : nested_->wired->edges) want(edge, nobody);
+    }
     nested_->old = std::exchange(nested_->wired, nullptr);
     nested_->is_old_published = true;
   }

@@ -79,6 +79,28 @@ std::shared_ptr<LazyGraphModule> sum_of(Runtime& runtime, const std::vector<std:
   return std::make_shared<LazyGraphModule>(runtime, graph, &root, on_demand());
 }
 
+/// The thread is taken. `other` is awaited, and looks whether the child was compiled before; after it `stays` awaits the parent of the child.
+struct ParentBeside : Held {
+  std::unique_ptr<LazyGraphModule> blocker = take_thread();
+  std::shared_ptr<LazyGraphModule> child = std::make_shared<LazyGraphModule>(runtime, chain({"t::later"}), nullptr, on_demand());
+  std::shared_ptr<LazyGraphModule> parent = sum_of(runtime, {child});
+  LazyGraphModule other{runtime, chain({"t::looks"}), nullptr, on_demand()};
+  support::Loop loop;
+  Call first{loop, other, zeros}, stays{loop, *parent, zeros};
+  support::OpenAtEnd open_first{*gate};
+
+  void call_parent(ForwardOptions::Clock::duration deadline) const {
+    const std::vector<Value> inputs{zeros};
+    parent->call(inputs, ForwardOptions().deadline(deadline));
+  }
+  bool child_went_first() {
+    gate->open();
+    stays.get();
+    first.get();
+    return *seen == 1;
+  }
+};
+
 }  // namespace
 
 // ---- Departures --------------------------------------------------------------------------------------------------------------------------
@@ -201,39 +223,18 @@ BOOST_AUTO_TEST_CASE(what_was_asked_of_submodules_makes_room_when_the_call_above
 }
 
 BOOST_AUTO_TEST_CASE(submodules_are_as_urgent_as_those_who_still_wait_above) {
-  Held held;
-  const auto blocker = held.take_thread();
-  const auto child = std::make_shared<LazyGraphModule>(held.runtime, chain({"t::later"}), nullptr, on_demand());
-  const auto parent = sum_of(held.runtime, {child});
-  LazyGraphModule other(held.runtime, chain({"t::looks"}), nullptr, on_demand());
-  support::Loop loop;
-  Call first(loop, other, zeros), stays(loop, *parent, zeros);
-  const std::vector<Value> inputs{zeros};
-  BOOST_CHECK_THROW(parent->call(inputs, ForwardOptions().deadline(1ms)), std::exception);  // who blocks is more urgent than who awaits
-  held.gate->open();
-  stays.get();
-  first.get();
-  BOOST_TEST(*held.seen == 0);  // in the order in which they were called
+  ParentBeside beside;
+  BOOST_CHECK_THROW(beside.call_parent(1ms), std::exception);  // who blocks is more urgent than who awaits
+  BOOST_TEST(!beside.child_went_first());
 }
 
 BOOST_AUTO_TEST_CASE(submodules_are_asked_for_anew_when_somebody_blocks_again) {
-  Held held;
-  const auto blocker = held.take_thread();
-  const auto child = std::make_shared<LazyGraphModule>(held.runtime, chain({"t::later"}), nullptr, on_demand());
-  const auto parent = sum_of(held.runtime, {child});
-  LazyGraphModule other(held.runtime, chain({"t::looks"}), nullptr, on_demand());
-  support::Loop loop;
-  Call first(loop, other, zeros), stays(loop, *parent, zeros);
-  const std::vector<Value> inputs{zeros};
-  const auto soon = ForwardOptions().deadline(1ms);
-  BOOST_CHECK_THROW(parent->call(inputs, soon), std::exception);
-  std::thread blocks([&] { BOOST_CHECK_NO_THROW(parent->call(inputs, ForwardOptions().deadline(1h))); });
-  while (held.runtime.stats().waiting < 3) std::this_thread::yield();
-  held.gate->open();
+  ParentBeside beside;
+  BOOST_CHECK_THROW(beside.call_parent(1ms), std::exception);
+  std::thread blocks([&] { BOOST_CHECK_NO_THROW(beside.call_parent(1h)); });
+  while (beside.runtime.stats().waiting < 3) std::this_thread::yield();
+  BOOST_TEST(beside.child_went_first());
   blocks.join();
-  stays.get();
-  first.get();
-  BOOST_TEST(*held.seen == 1);  // before what is only awaited
 }
 
 BOOST_AUTO_TEST_CASE(submodules_of_a_compile_that_failed_are_as_urgent_as_others_want_them) {

@@ -94,6 +94,13 @@ struct OneThread {
     slow.recompile();
     gate->wait_for_arrivals(2);
   }
+  /// As begin(), and then it has given way to `urgent`, which t::held_second holds and `call` awaits.
+  void begin_and_give_way(LazyGraphModule& slow, LazyGraphModule& urgent, support::Loop& loop, std::unique_ptr<Call>& call) {
+    begin(slow);
+    call = std::make_unique<Call>(loop, urgent, zeros);
+    gate->open();
+    second->wait_for_arrivals(1);
+  }
   void finish(std::size_t compiles) {
     gate->open();
     while (runtime.stats().compiles_finished + runtime.stats().compiles_dropped < compiles) std::this_thread::yield();
@@ -164,14 +171,12 @@ BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_goes_on_before_what_came_after_some
   LazyGraphModule urgent(one.runtime, chain({"t::held_second"}));
   LazyGraphModule later(one.runtime, chain({"t::b"}));
   support::Loop loop;
-  one.begin(slow);
-  Call call_urgent(loop, urgent, zeros);
-  one.gate->open();
-  one.second->wait_for_arrivals(1);  // slow gives way to it
+  std::unique_ptr<Call> call_urgent;
+  one.begin_and_give_way(slow, urgent, loop, call_urgent);
   Call call_slow(loop, slow, zeros);
   Call call_later(loop, later, zeros);
   one.second->open();
-  call_urgent.get();
+  call_urgent->get();
   call_slow.get();
   call_later.get();
   BOOST_TEST(one.order->names() == (std::vector<std::string>{"t::a", "t::b"}), boost::test_tools::per_element());
@@ -183,10 +188,8 @@ BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_and_that_nobody_wants_any_more_stop
   LazyGraphModule urgent(one.runtime, chain({"t::held_second"}));
   LazyGraphModule later(one.runtime, chain({"t::held_third"}));
   support::Loop loop;
-  one.begin(slow);
-  Call call_urgent(loop, urgent, zeros);
-  one.gate->open();
-  one.second->wait_for_arrivals(1);  // slow gives way to it
+  std::unique_ptr<Call> call_urgent;
+  one.begin_and_give_way(slow, urgent, loop, call_urgent);
   slow.set_graph(chain({"t::b"}));
   slow.recompile();
   Call call_later(loop, later, zeros);
@@ -194,24 +197,29 @@ BOOST_AUTO_TEST_CASE(a_compile_that_gave_way_and_that_nobody_wants_any_more_stop
   one.third->wait_for_arrivals(1);
   BOOST_TEST(one.runtime.stats().compiles_cancelled == 1u);
   one.third->open();
-  call_urgent.get();
+  call_urgent->get();
   call_later.get();
 }
 
 BOOST_AUTO_TEST_CASE(a_compile_becomes_more_urgent_by_the_time_that_it_gives_to_others) {
   for (const bool ages : {true, false}) {
-    OneThread one(RuntimeOptions().ageing(ages ? 1ns : 0ns));
-    LazyGraphModule slow(one.runtime, chain({"t::held", "t::a"}));
+    OneThread one(RuntimeOptions().ageing(ages ? 20ms : 0ms));
+    LazyGraphModule slow(one.runtime, chain({"t::held", "t::held_third", "t::a"}));
     LazyGraphModule first(one.runtime, chain({"t::held_second"})), b(one.runtime, chain({"t::b"}));
     one.begin(slow);
-    support::Loop loop;
-    Call call_first(loop, first, zeros);
+    const std::vector<Value> inputs{zeros};
+    std::thread blocks([&] { BOOST_CHECK_NO_THROW(first.call(inputs, ForwardOptions().deadline(1h))); });  // above what age lifts to
+    while (one.runtime.stats().queued < 1) std::this_thread::yield();
     one.gate->open();
-    one.second->wait_for_arrivals(1);  // `slow` has given way
-    Call call_b(loop, b, zeros);
+    one.second->wait_for_arrivals(1);  // slow has given way, and goes on giving for so long that it counts as awaited then
+    for (const auto until = std::chrono::steady_clock::now() + 60ms; std::chrono::steady_clock::now() < until;) std::this_thread::yield();
     one.second->open();
+    one.third->wait_for_arrivals(1);
+    support::Loop loop;
+    Call call_b(loop, b, zeros);
+    one.third->open();
     one.finish(4);
-    call_first.get();
+    blocks.join();
     call_b.get();
     const auto expected = ages ? std::vector<std::string>{"t::a", "t::b"} : std::vector<std::string>{"t::b", "t::a"};
     BOOST_TEST(one.order->names() == expected, boost::test_tools::per_element());
